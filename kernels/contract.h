@@ -1,0 +1,73 @@
+/*
+ * contract.h - the number contract: what every backend must compute, to the bit, in `math = exact`.
+ *
+ * A stranger who implements these rules gets the same weights. All arithmetic is IEEE-754 binary32, round to
+ * nearest even, denormals kept, unless a rule says double. fma(a, b, c) rounds once.
+ *
+ *  1 Dot products. Every element of a product is one chain  acc = fma(a_k, b_k, acc)  over k = 0, 1, ... K-1,
+ *    begun at +0 and finished by adding +0 (so that no -0 is left). k is never padded, never split.
+ *  2 A term whose a_k or b_k is exactly zero may be left out: rule 1 gives the same bits without it, as long
+ *    as all operands are finite.
+ *  3 Epilogues, after the chain: bias is added (y = acc + b); ReLU is  y <= 0 ? +0 : y  (a NaN stays);
+ *    a ReLU gradient is  x <= 0 ? +0 : acc  with x the layer's output.
+ *  4 Bias gradients: db = ((+0 + dy_0) + dy_1) + ... over the samples of the batch in order, then + 0.
+ *  5 Softmax cross-entropy of one sample, classes in order: m = max, e_c = exp(x_c - m), s = ((e_0 + e_1) + ...),
+ *    loss = log(s) - (x_y - m), gradient g_c = (e_c / s - [c = y]) * (1 / n) with n samples in the batch.
+ *    The batch's loss is the sum of (double) loss over the samples in order. A prediction is the first maximum.
+ *  6 Sums of squares (norms), in double: 16 accumulators, one per column of a panel, over panels then rows;
+ *    then the accumulators are added in order 0 ... 15, segments in order.
+ *  7 exp and log are kern_exp and kern_log of kernels/math/elementary.h: fixed polynomials of explicit fma's.
+ *    Division and square root are IEEE. Nothing is contracted or reassociated (-ffp-contract=off).
+ *  8 Optimizer formulas are the bodies in kernels/optim/NAME.h. State that decays is flushed by the formula
+ *    itself, kern_flush(m) = |m| >= 2^-126 ? m : +0; no flush-to-zero mode is ever set.
+ *  9 Randomness is Philox4x32-10 (kernels/math/philox.h) with key = trial seed and counter = place: no stream,
+ *    no order. Dropout keeps an element when its 24-bit draw is >= ceil(p * 2^24), times (float) (1 / (1 - p)).
+ * 10 Pixels: x = ((float) u8 / 255 - mean) / std, each operation rounded.
+ *
+ * None of this depends on how many trials are trained together, on threads, on the slot, or on the instruction
+ * set. A trial whose loss or weights are not finite has diverged; its bits are not promised.
+ *
+ * Panel matrices. Every operand of a product is a *panel matrix* of `rows` x `cols`: columns in panels of 16,
+ *
+ *     element (r, c)  at  (c / 16) * rows * 16 + r * 16 + c % 16
+ *
+ * so its size is rows * kern_pad(cols) floats and columns past `cols` are padding: +0, written by every
+ * operation that writes the matrix, and never read into an element that counts. Three products of one
+ * layer then need no packing and no transposed weights (n samples, W stored as in x out):
+ *
+ *     y  (n x out)  = x  (n x in)   * W  (in x out)
+ *     dxT(in x n)   = W  (in x out) * dyT(out x n)
+ *     dW (in x out) = xT (in x n)   * dy (n x out)
+ */
+#ifndef KERN_CONTRACT_H
+#define KERN_CONTRACT_H
+
+#include <stddef.h>
+
+#ifdef __CUDACC__
+#define KERN_FN static __host__ __device__ __forceinline__
+#else
+#define KERN_FN static inline
+#endif
+
+enum { KERN_PANEL = 16 };
+
+/* Columns with their padding. */
+KERN_FN size_t kern_pad(size_t cols)
+{
+    return (cols + KERN_PANEL - 1) / KERN_PANEL * KERN_PANEL;
+}
+
+/* Place of (row, col) in a panel matrix of that many rows. */
+KERN_FN size_t kern_at(size_t rows, size_t row, size_t col)
+{
+    return col / KERN_PANEL * rows * KERN_PANEL + row * KERN_PANEL + col % KERN_PANEL;
+}
+
+/* Rule 8. */
+KERN_FN float kern_flush(float m)
+{
+    return (m >= 0x1p-126f || m <= -0x1p-126f) ? m : 0.0f;
+}
+
+#endif

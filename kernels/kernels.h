@@ -1,0 +1,126 @@
+/*
+ * kernels.h - the operations of training, behind one table per backend.
+ *
+ * Every operation works on `trials` independent problems of one shape at once: pointer p of trial t is
+ * p + t * p_stride floats (strides may be 0 where trials share an operand). A trial's bits never depend on the
+ * others. What each operation computes is fixed by kernels/contract.h. Matrices are panel matrices unless said;
+ * all pointers are 64-byte aligned, all strides multiples of 16 floats. Nothing here allocates, fails or keeps state: shapes
+ * are checked by the caller before training. One call runs on the calling thread.
+ *
+ * Backends: "ref" (naive loops, the oracle, kept for ever), "cpu" (fastest instance this machine has: avx512,
+ * avx2 with FMA, generic; CSWEEP_CPU=generic|avx2|avx512 caps it).
+ */
+#ifndef KERN_KERNELS_H
+#define KERN_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/contract.h"
+#include "kernels/optim.h"
+
+struct cs_error;
+
+enum kern_epilogue {
+    KERN_STORE,     /* c = acc */
+    KERN_BIAS,      /* c = acc + bias[col] */
+    KERN_BIAS_RELU, /* rule 3 */
+    KERN_MASK,      /* c = mask <= 0 ? +0 : acc, mask (rows x cols) */
+    KERN_UPDATE,    /* acc is the gradient of c: one optimizer step on c, nothing else stored */
+};
+
+/* One optimizer step of one trial. State tensors lie like the weights they belong to. */
+struct kern_step {
+    const struct kern_optim *optim;
+    int variant;
+    struct kern_hyper hyper;
+};
+
+/* c (rows x cols) = a (rows x depth) * b (depth x cols), then the epilogue. */
+struct kern_matmul {
+    int trials, rows, cols, depth;
+    const float *a, *b;
+    float *c;
+    size_t a_stride, b_stride, c_stride;
+    enum kern_epilogue epilogue;
+    const float *extra; /* KERN_BIAS*: bias[kern_pad(cols)]; KERN_MASK: the mask */
+    size_t extra_stride;
+    float *slot
+        [KERN_SLOTS]; /* KERN_UPDATE: state beside c, trial stride c_stride; NULL past the variant's */
+    const struct kern_step *step; /* KERN_UPDATE: step[trials] */
+};
+
+/* One optimizer step on count floats per trial (count a multiple of 16). */
+struct kern_update {
+    int trials;
+    size_t count;
+    float *w;
+    const float *g;
+    float *slot[KERN_SLOTS];
+    size_t w_stride, g_stride; /* slots use w_stride */
+    const struct kern_step *step;
+};
+
+/* Rows of a u8 data set as floats, rule 10. index[t * index_stride + r] is the sample of row r. */
+struct kern_gather {
+    int trials, rows, features;
+    const uint8_t *pixels; /* samples x features, row-major */
+    const float
+        *values; /* or float samples x features, row-major (pixels is NULL): copied as they are */
+    const uint32_t *index;
+    size_t index_stride; /* entries */
+    float mean, std;
+    float *x, *xt; /* (rows x features) and its transpose; xt may be NULL */
+    size_t x_stride, xt_stride;
+};
+
+/* Philox place of a dropout mask: element (row, feature) of a batch. Rule 9; kern_dropout_keep in math/philox.h. */
+struct kern_dropout {
+    int trials, rows, cols; /* of x, as stored */
+    bool
+        transposed; /* x is (features x samples): the place of (row, col) is sample col, feature row */
+    float *x;       /* in place */
+    size_t x_stride;
+    const double *p;      /* p[trials], 0 <= p < 1 */
+    const uint64_t *seed; /* seed[trials] */
+    uint32_t step, layer;
+};
+
+/* Softmax cross-entropy, rule 5. */
+struct kern_cross_entropy {
+    int trials, rows, classes;
+    const float *x; /* logits (rows x classes) */
+    size_t x_stride;
+    const int32_t *label; /* label[t * label_stride + row] */
+    size_t label_stride;
+    float *dx, *dxt; /* gradients (rows x classes) and (classes x rows); both NULL: evaluate only */
+    size_t dx_stride, dxt_stride;
+    double *loss;     /* loss[trials]: += sum over the samples */
+    int64_t *correct; /* correct[trials]: += predictions that are right */
+};
+
+struct kern_ops {
+    const char *name;     /* "ref", "cpu" */
+    const char *instance; /* "ref", "avx512", "avx2", "generic" */
+    void (*matmul)(const struct kern_matmul *m);
+    void (*update)(const struct kern_update *u);
+    void (*gather)(const struct kern_gather *g);
+    void (*transpose)(float *out, const float *in, int rows, int cols); /* in (rows x cols) */
+    void (*relu)(float *x, size_t count);                               /* rule 3, in place */
+    void (*relu_grad)(float *dx, const float *x, size_t count);         /* rule 3, in place */
+    void (*dropout)(const struct kern_dropout *d);
+    void (*bias_grad)(float *db, const float *dy, int rows,
+                      int cols); /* db[kern_pad(cols)], rule 4 */
+    void (*cross_entropy)(const struct kern_cross_entropy *c);
+    double (*sum_squares)(const float *x, size_t rows, size_t cols); /* rule 6, of a panel matrix */
+};
+
+/* The table of "ref" or "cpu". CS_ENONAME for another name; CS_EUNAVAILABLE when CSWEEP_CPU names an instance
+ * that this machine cannot run; CS_ERANGE when it names none. */
+int kern_backend_find(const struct kern_ops **out, const char *name, struct cs_error *err);
+
+/* The instances of "cpu" that this machine can run, best first, NULL-terminated: for tests and `doctor`. */
+const struct kern_ops *const *kern_cpu_instances(void);
+
+#endif
