@@ -1,0 +1,103 @@
+/*
+ * plan.h - from a grid file to the list of trials: pure, writes nothing, trains nothing.
+ *
+ * grid text -> axes and conditions -> points (settings in force) -> merged by identity -> x seeds -> trials with
+ * numbers and names. The same file gives the same plan, whatever the order of its keys, sections and comments.
+ */
+#ifndef SWEEP_PLAN_H
+#define SWEEP_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/cs_str.h"
+#include "trainer/spec.h"
+
+struct cs_error;
+struct cs_expr;
+
+struct sweep_param {
+    const char *key, *value; /* canonical */
+    bool numeric;
+    double num;
+    bool
+        varies; /* over the trials of the plan that have the key: part of the name and of HParams */
+};
+
+struct sweep_trial {
+    int number;       /* from 1; stable: trials the journal knows keep theirs */
+    const char *name; /* run directory: "0007,optimizer=adam,lr=0.001,seed=2" */
+    const char *id;   /* spec->id */
+    uint64_t seed;
+    struct sweep_param
+        *params; /* settings written in the grid and in force here, file order, and own ${name}s */
+    size_t param_count;
+    struct train_spec *spec;
+};
+
+struct sweep_axis {
+    const char *key;
+    const char **values; /* canonical, in file order, over all trials */
+    size_t count;
+    bool numeric;
+};
+
+struct sweep_plan {
+    struct cs_arena arena;
+    const char *path; /* of the grid file, as given */
+    const char
+        *name; /* [sweep] name, default the file's stem; [A-Za-z0-9._-], not starting with . or _ */
+    const char *description; /* "" */
+    const char *metric;      /* tag: "Accuracy/Val" */
+    bool maximize;
+    struct cs_expr *target;  /* NULL, or e.g. Accuracy/Val >= 0.85 */
+    const char *target_text; /* "" when none */
+    size_t point_count, merged_count, excluded_count, seed_count;
+    struct sweep_axis *axes;
+    size_t axis_count;
+    struct sweep_trial *trials;
+    size_t trial_count;
+    char *
+        resolved; /* the grid with presets, includes and command line applied: written as sweep.ini */
+    const char **warnings; /* whole lines, without "csweep: " */
+    size_t warning_count;
+};
+
+struct sweep_plan_input {
+    const char *path;
+    const char *const *presets; /* --preset NAME, in order */
+    size_t preset_count;
+    const char *const *overrides; /* KEY=VALUE words of the command line */
+    size_t override_count;
+};
+
+/* Faults of the grid: whole lines "sweeps/x.ini:14: optimizer = adamm: ..." in out, in file order. */
+struct sweep_faults {
+    struct cs_buf text; /* lines, each ended */
+    size_t count;
+};
+
+/*
+ * 0, or CS_EPARSE with all faults of the file in *faults (the caller clears faults->text) and nothing planned;
+ * CS_EIO when the file cannot be read (one fault, naming it).
+ */
+int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *input,
+                      struct sweep_faults *faults);
+
+/*
+ * Give trials that are already known (from a journal) their old numbers and names; the others get new numbers
+ * after the highest known one, in plan order. known is sorted by nothing.
+ */
+struct sweep_known {
+    const char *id, *name;
+    int number;
+};
+void sweep_plan_adopt(struct sweep_plan *plan, const struct sweep_known *known, size_t count);
+
+void sweep_plan_free(struct sweep_plan *plan);
+
+/* Keys of [sweep], for describe. */
+const struct cs_param *sweep_keys(size_t *count);
+
+#endif

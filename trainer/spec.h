@@ -1,0 +1,105 @@
+/*
+ * spec.h - what one trial trains: every setting, typed and checked, and its canonical text.
+ *
+ * A trial is a list of settings `key = value` over the keys of this table; keys not given take their defaults.
+ * Keys that belong to a choice (`momentum` to optimizer = sgd) exist only where that choice is made; giving
+ * one elsewhere is an error here (the grid leaves it out before it asks). Everything that can be known without
+ * reading data is checked: types, ranges, rules between settings, layer shapes.
+ *
+ * Identity. The canonical text is one line `key = value` for every setting in effect that differs from its
+ * default, sorted by key, and the seed's line last. id = git blob id of that text; point_id the same without
+ * the seed. So spelling, order, comments and written-out defaults do not change it, and a key added to csweep
+ * later, with its default, does not either.
+ */
+#ifndef TRAIN_SPEC_H
+#define TRAIN_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/cs_param.h"
+
+struct cs_error;
+struct kern_optim;
+struct train_model;
+struct train_scheduler;
+
+/* A key of [data], [model], [train], [optimizer] or [scheduler]. One name may have several rows, one per owner. */
+struct train_key {
+    const char *section;        /* "optimizer" */
+    const struct cs_param *row; /* name, type, default, range, help */
+    const char *
+        owner_key; /* NULL: always in force; else in force where `owner_key = owner`: "optimizer", */
+    const char *owner; /* "sgd" */
+};
+
+/* All keys in documentation order; the table is built once and lives for ever. */
+const struct train_key *train_keys(size_t *count);
+
+/* The first row named `name`, or the next one after `after`; NULL when there is none (left). */
+const struct train_key *train_key_find(const char *name, const struct train_key *after);
+
+struct train_setting {
+    const char *key, *value;
+    int line; /* of the grid file, 0 = none: put into err->line when this setting is at fault */
+};
+
+enum { TRAIN_ARGS = 24 };
+
+struct train_spec {
+    struct cs_arena arena;
+    struct train_setting
+        *settings; /* all in effect, defaults included, canonical values, documentation order */
+    size_t setting_count;
+    uint64_t seed;
+    char id[41], point_id[41]; /* hexadecimal */
+    char shape_key[41];        /* trials with equal shape keys can be trained in one bundle */
+
+    const char *dataset, *path; /* as written; path "" = where the dataset is usually found */
+    int batch_size, eval_batch_size;
+    bool shuffle;
+    double
+        val_split; /* 0: the dataset's own test set; < 1: fraction of the training set; >= 1: a count */
+    int64_t limit;   /* 0 = all */
+    float mean, std; /* after division by 255 */
+
+    struct train_model *model; /* layers with shapes; see model.h */
+    int epochs;
+    bool loss_average_batches; /* Loss/...: mean of batch means, else mean over samples */
+    int checkpoint_every;      /* epochs; 0 = as often as costs at most 1 % of the time */
+
+    const struct kern_optim *optim;
+    double optim_args[TRAIN_ARGS]; /* see kernels/optim.h; [0] = lr */
+    const struct train_scheduler *scheduler;
+    double scheduler_args[TRAIN_ARGS];
+    int64_t parameters;     /* trained numbers, for estimates */
+    int64_t train_examples; /* per epoch, as far as known without reading data */
+};
+
+/*
+ * Check and complete settings[0..count). On failure err->line is the line of the setting at fault where one is,
+ * and the message begins with `key = value: `. The caller frees *out with train_spec_free.
+ */
+int train_spec_create(struct train_spec **out, const struct train_setting *settings, size_t count,
+                      uint64_t seed, struct cs_error *err);
+
+/* The value in effect, or NULL when the key is not in force. */
+const char *train_spec_get(const struct train_spec *spec, const char *key);
+
+/* config.ini: a grid file of this one trial, runnable, every setting written out. */
+void train_spec_config(struct cs_buf *out, const struct train_spec *spec);
+
+/* Read such a file back (name: for messages). */
+int train_spec_load(struct train_spec **out, const char *name, const char *text, size_t size,
+                    struct cs_error *err);
+
+void train_spec_free(struct train_spec *spec); /* NULL is fine */
+
+/* The tag whose last or best value decides, when a grid names none: "max Accuracy/Val" or "min Loss/Val". */
+const char *train_spec_default_metric(const struct train_spec *spec);
+
+/* The scalar tags a trial writes every epoch, NULL-terminated. */
+const char *const *train_spec_tags(const struct train_spec *spec);
+
+#endif
