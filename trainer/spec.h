@@ -99,6 +99,12 @@ void train_spec_free(struct train_spec *spec); /* NULL is fine */
 /* The tag whose last or best value decides, when a grid names none: "max Accuracy/Val" or "min Loss/Val". */
 const char *train_spec_default_metric(const struct train_spec *spec);
 
+/* What can be chosen: for `describe`. kind: "optimizer", "scheduler", "loss", "layer", "dataset"; NULL for another. */
+struct train_topic {
+    const char *name, *usage, *help;
+};
+const struct train_topic *train_topics(const char *kind, size_t *count);
+
 /* The scalar tags a trial writes every epoch, NULL-terminated. */
 const char *const *train_spec_tags(const struct train_spec *spec);
 

@@ -1,0 +1,12 @@
+/*
+ * list.h - the commands, in the order of `csweep --help`. To add one: write sweep/cmd_NAME.c ending in
+ * `const struct sweep_command sweep_command_NAME`, and add a line here.
+ */
+#define SWEEP_COMMANDS(X) \
+    X(run)                \
+    X(plan)               \
+    X(ls)                 \
+    X(show)               \
+    X(describe)           \
+    X(verify)             \
+    X(worker)
