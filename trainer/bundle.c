@@ -1,0 +1,507 @@
+/*
+ * bundle.c - the arenas and the step.
+ *
+ * step: gather (batch of each trial) -> forward -> loss and its gradient -> backward, top layer first, weights
+ * updated as soon as their gradient stands -> sums. Only the epoch's last step keeps whole gradients, for the
+ * norm that is logged; the update from them gives the same bits.
+ *
+ * State arenas start 21 and 42 cache lines off a page so that weights and moments of one element do not share
+ * an L1 set.
+ */
+#include "trainer/bundle.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cs_error.h"
+#include "trainer/bundle_impl.h"
+
+enum { SLOT_SHIFT = 21 * 16 };
+
+struct train_bundle {
+    const struct kern_ops *ops;
+    const struct train_data *data;
+    const struct train_model *model; /* of trial 0 as created: shapes */
+    int trials, group, capacity, features;
+    int batch_size, eval_size, steps;
+    bool shuffle;
+    int epoch, step;
+    struct train_spec **spec;          /* [capacity], borrowed */
+    const struct train_model **models; /* [capacity] */
+    uint64_t *seed;                    /* [capacity] */
+    double *lr;                        /* [capacity] */
+    struct kern_step *update;          /* [capacity] */
+    struct train_sums *sums;           /* [capacity] */
+    double *batch_loss;                /* [group] */
+    int64_t *batch_correct;            /* [group] */
+    size_t floats;
+    float *w, *slot_memory[KERN_SLOTS], *slot[KERN_SLOTS]; /* [capacity][floats] */
+    float *grad;                                           /* [group][floats] */
+    float *act_memory;
+    struct train_buffers *nodes; /* [node_count], [group] trials each */
+    bool *has_g, *has_xt;
+    uint32_t *order;      /* [capacity][train count] */
+    uint32_t *rows_index; /* [group][largest batch] */
+    int32_t *labels;      /* [group][largest batch] */
+    int order_epoch;      /* the epoch that order holds, -1 = none */
+};
+
+void train_pass_need_g(struct train_pass *pass, int node)
+{
+    struct train_buffers *n = &pass->nodes[node];
+
+    if (pass->has_g[node])
+        return;
+    for (int t = 0; t < pass->trials; t++)
+        pass->ops->transpose(n->g + (size_t) t * n->stride, n->gt + (size_t) t * n->stride,
+                             pass->model->nodes[node].features, pass->rows);
+    pass->has_g[node] = true;
+}
+
+void train_pass_need_xt(struct train_pass *pass, int node)
+{
+    struct train_buffers *n = &pass->nodes[node];
+
+    if (pass->has_xt[node])
+        return;
+    for (int t = 0; t < pass->trials; t++)
+        pass->ops->transpose(n->xt + (size_t) t * n->stride, n->x + (size_t) t * n->stride,
+                             pass->rows, pass->model->nodes[node].features);
+    pass->has_xt[node] = true;
+}
+
+void train_pass_update(struct train_pass *pass, size_t offset, size_t count)
+{
+    struct kern_update u = {
+        .trials = pass->trials,
+        .count = count,
+        .w = pass->w + offset,
+        .g = pass->grad + offset,
+        .w_stride = pass->w_stride,
+        .g_stride = pass->w_stride,
+        .step = pass->step,
+    };
+    for (int i = 0; i < KERN_SLOTS; i++)
+        u.slot[i] = pass->slot[i] ? pass->slot[i] + offset : NULL;
+    pass->ops->update(&u);
+}
+
+static int slots_of(const struct train_spec *spec)
+{
+    return spec->optim->slots(spec->optim->variant(spec->optim_args));
+}
+
+/* The nodes' matrices for `group` trials: x, xt, g, gt each large enough for training and evaluation. */
+static int allocate_nodes(train_bundle *b, struct cs_error *err)
+{
+    const size_t rows = (size_t) (b->eval_size > b->batch_size ? b->eval_size : b->batch_size);
+    const int count = b->model->node_count;
+    size_t total = 0;
+
+    b->nodes = cs_xcalloc((size_t) count, sizeof *b->nodes);
+    b->has_g = cs_xcalloc((size_t) count, sizeof *b->has_g);
+    b->has_xt = cs_xcalloc((size_t) count, sizeof *b->has_xt);
+    for (int i = 0; i < count; i++) {
+        const size_t features = (size_t) b->model->nodes[i].features;
+        const size_t stride = kern_pad(rows) * kern_pad(features) + SLOT_SHIFT;
+        b->nodes[i].stride = stride;
+        total += 4 * stride * (size_t) b->group;
+    }
+    b->act_memory = cs_alloc_aligned(total, sizeof *b->act_memory);
+    if (!b->act_memory)
+        return cs_fail(err, CS_ENOMEM, "no memory for activations: %zu MB", total >> 18);
+    float *at = b->act_memory;
+    for (int i = 0; i < count; i++) {
+        float **parts[] = {&b->nodes[i].x, &b->nodes[i].xt, &b->nodes[i].g, &b->nodes[i].gt};
+        for (size_t p = 0; p < CS_COUNT(parts); p++) {
+            *parts[p] = at;
+            at += b->nodes[i].stride * (size_t) b->group;
+        }
+    }
+    return 0;
+}
+
+static int allocate_arenas(train_bundle *b, struct cs_error *err)
+{
+    const size_t all = b->floats * (size_t) b->capacity;
+    int slots = 0;
+
+    for (int k = 0; k < b->trials; k++)
+        slots = slots_of(b->spec[k]) > slots ? slots_of(b->spec[k]) : slots;
+    b->w = cs_alloc_aligned(all, sizeof *b->w);
+    b->grad = cs_alloc_aligned(b->floats * (size_t) b->group, sizeof *b->grad);
+    bool ok = b->w && b->grad;
+    for (int i = 0; i < slots; i++) {
+        b->slot_memory[i] = cs_alloc_aligned(all + (size_t) (i + 1) * SLOT_SHIFT, sizeof(float));
+        ok = ok && b->slot_memory[i];
+        if (b->slot_memory[i])
+            b->slot[i] = b->slot_memory[i] + (size_t) (i + 1) * SLOT_SHIFT;
+    }
+    b->order = calloc((size_t) b->capacity * (size_t) b->data->train.count, sizeof *b->order);
+    if (!ok || !b->order)
+        return cs_fail(err, CS_ENOMEM,
+                       "no memory for %d trials of %zu weights with %d state tensors", b->trials,
+                       b->floats, slots);
+    return 0;
+}
+
+static void take_spec(train_bundle *b, int k, struct train_spec *spec)
+{
+    b->spec[k] = spec;
+    b->models[k] = spec->model;
+    b->seed[k] = spec->seed;
+    b->lr[k] = spec->optim_args[0];
+    b->update[k].optim = spec->optim;
+    b->update[k].variant = spec->optim->variant(spec->optim_args);
+}
+
+int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
+                        struct train_spec *const *specs, int trials, const struct train_data *data,
+                        int group, struct cs_error *err)
+{
+    train_bundle *b = cs_xcalloc(1, sizeof *b);
+    const size_t n = (size_t) trials;
+
+    b->ops = ops;
+    b->data = data;
+    b->model = specs[0]->model;
+    b->trials = b->capacity = trials;
+    b->group = group > 0 ? (group < trials ? group : trials) : 1;
+    b->features = b->model->nodes[0].features;
+    b->batch_size = specs[0]->batch_size;
+    b->eval_size = specs[0]->eval_batch_size;
+    b->shuffle = specs[0]->shuffle;
+    b->steps = (int) ((data->train.count + b->batch_size - 1) / b->batch_size);
+    b->floats = b->model->floats;
+    b->order_epoch = -1;
+    b->spec = cs_xcalloc(n, sizeof(struct train_spec *));
+    b->models = cs_xcalloc(n, sizeof(struct train_model *));
+    b->seed = cs_xcalloc(n, sizeof *b->seed);
+    b->lr = cs_xcalloc(n, sizeof *b->lr);
+    b->update = cs_xcalloc(n, sizeof *b->update);
+    b->sums = cs_xcalloc(n, sizeof *b->sums);
+    b->batch_loss = cs_xcalloc((size_t) b->group, sizeof *b->batch_loss);
+    b->batch_correct = cs_xcalloc((size_t) b->group, sizeof *b->batch_correct);
+    const size_t rows = (size_t) (b->eval_size > b->batch_size ? b->eval_size : b->batch_size);
+    b->rows_index = cs_xcalloc((size_t) b->group * rows, sizeof *b->rows_index);
+    b->labels = cs_xcalloc((size_t) b->group * rows, sizeof *b->labels);
+    for (int k = 0; k < trials; k++)
+        take_spec(b, k, specs[k]);
+    int rc = allocate_arenas(b, err);
+    if (rc == 0)
+        rc = allocate_nodes(b, err);
+    if (rc < 0)
+        train_bundle_free(b);
+    else
+        *out = b;
+    return rc;
+}
+
+void train_bundle_free(train_bundle *b)
+{
+    if (!b)
+        return;
+    free(b->spec);
+    free(b->models);
+    free(b->seed);
+    free(b->lr);
+    free(b->update);
+    free(b->sums);
+    free(b->batch_loss);
+    free(b->batch_correct);
+    free(b->w);
+    free(b->grad);
+    for (int i = 0; i < KERN_SLOTS; i++)
+        free(b->slot_memory[i]);
+    free(b->act_memory);
+    free(b->nodes);
+    free(b->has_g);
+    free(b->has_xt);
+    free(b->order);
+    free(b->rows_index);
+    free(b->labels);
+    free(b);
+}
+
+int train_bundle_trials(const train_bundle *b)
+{
+    return b->trials;
+}
+
+int train_bundle_steps(const train_bundle *b)
+{
+    return b->steps;
+}
+
+int train_bundle_epoch(const train_bundle *b)
+{
+    return b->epoch;
+}
+
+int train_bundle_step(const train_bundle *b)
+{
+    return b->step;
+}
+
+float *train_bundle_weights(train_bundle *b, int k)
+{
+    return b->w + (size_t) k * b->floats;
+}
+
+float *train_bundle_slot(train_bundle *b, int k, int slot)
+{
+    return slot < slots_of(b->spec[k]) ? b->slot[slot] + (size_t) k * b->floats : NULL;
+}
+
+struct train_sums *train_bundle_sums(train_bundle *b, int k)
+{
+    return &b->sums[k];
+}
+
+void train_bundle_init(train_bundle *b, int k)
+{
+    train_model_init(b->models[k], b->seed[k], train_bundle_weights(b, k));
+    for (int i = 0; i < slots_of(b->spec[k]); i++)
+        memset(train_bundle_slot(b, k, i), 0, b->floats * sizeof(float));
+}
+
+void train_bundle_seek(train_bundle *b, int epoch, int step)
+{
+    b->epoch = epoch;
+    b->step = step;
+}
+
+void train_bundle_set_lr(train_bundle *b, int k, double lr)
+{
+    b->lr[k] = lr;
+}
+
+void train_bundle_clear_sums(train_bundle *b)
+{
+    memset(b->sums, 0, (size_t) b->trials * sizeof *b->sums);
+}
+
+static void prepare_orders(train_bundle *b)
+{
+    const size_t count = (size_t) b->data->train.count;
+
+    for (int k = 0; k < b->trials; k++)
+        train_data_order(b->order + (size_t) k * count, (int64_t) count, b->shuffle, b->seed[k],
+                         (uint32_t) b->epoch);
+    b->order_epoch = b->epoch;
+}
+
+static struct train_pass begin_pass(train_bundle *b, int first, int rows, bool training)
+{
+    struct train_pass pass = {
+        .ops = b->ops,
+        .model = b->model,
+        .models = b->models + first,
+        .trials = b->trials - first < b->group ? b->trials - first : b->group,
+        .rows = rows,
+        .training = training,
+        .step_number = (uint32_t) b->epoch * (uint32_t) b->steps + (uint32_t) b->step,
+        .seed = b->seed + first,
+        .nodes = b->nodes,
+        .has_g = b->has_g,
+        .has_xt = b->has_xt,
+        .w = train_bundle_weights(b, first),
+        .grad = b->grad,
+        .w_stride = b->floats,
+        .step = b->update + first,
+    };
+    for (int i = 0; i < KERN_SLOTS; i++)
+        pass.slot[i] = b->slot[i] ? b->slot[i] + (size_t) first * b->floats : NULL;
+    memset(b->has_g, 0, (size_t) b->model->node_count * sizeof *b->has_g);
+    memset(b->has_xt, 0, (size_t) b->model->node_count * sizeof *b->has_xt);
+    return pass;
+}
+
+/* Rows index[trials][rows] of a side into node 0, and their labels. */
+static void load_batch(train_bundle *b, struct train_pass *pass, const struct train_side *side)
+{
+    const bool want_xt = pass->training && !b->model->nodes[0].in_place;
+    const size_t rows = (size_t) pass->rows;
+
+    for (size_t i = 0; i < (size_t) pass->trials * rows; i++)
+        b->labels[i] = side->labels[b->rows_index[i]];
+    b->ops->gather(&(struct kern_gather){
+        .trials = pass->trials,
+        .rows = pass->rows,
+        .features = b->features,
+        .pixels = side->pixels,
+        .values = side->values,
+        .index = b->rows_index,
+        .index_stride = rows,
+        .mean = b->spec[0]->mean,
+        .std = b->spec[0]->std,
+        .x = b->nodes[0].x,
+        .xt = want_xt ? b->nodes[0].xt : NULL,
+        .x_stride = b->nodes[0].stride,
+        .xt_stride = b->nodes[0].stride,
+    });
+    b->has_xt[0] = want_xt;
+}
+
+static void forward(train_bundle *b, struct train_pass *pass)
+{
+    for (int i = 0; i < b->model->layer_count; i++) {
+        const struct train_layer *layer = &b->model->layers[i];
+        if (layer->kind->forward)
+            layer->kind->forward(layer, pass);
+    }
+}
+
+/* Cross-entropy of the last node; gradients when training. batch_loss and batch_correct are set. */
+static void loss(train_bundle *b, struct train_pass *pass)
+{
+    const int last = b->model->node_count - 1;
+    struct train_buffers *node = &b->nodes[last];
+
+    memset(b->batch_loss, 0, (size_t) b->group * sizeof *b->batch_loss);
+    memset(b->batch_correct, 0, (size_t) b->group * sizeof *b->batch_correct);
+    b->ops->cross_entropy(&(struct kern_cross_entropy){
+        .trials = pass->trials,
+        .rows = pass->rows,
+        .classes = b->model->outputs,
+        .x = node->x,
+        .x_stride = node->stride,
+        .label = b->labels,
+        .label_stride = (size_t) pass->rows,
+        .dx = pass->training ? node->g : NULL,
+        .dxt = pass->training ? node->gt : NULL,
+        .dx_stride = node->stride,
+        .dxt_stride = node->stride,
+        .loss = b->batch_loss,
+        .correct = b->batch_correct,
+    });
+    b->has_g[last] = pass->training;
+}
+
+static void backward(train_bundle *b, struct train_pass *pass)
+{
+    for (int i = b->model->layer_count - 1; i >= 0; i--) {
+        const struct train_layer *layer = &b->model->layers[i];
+        if (layer->kind->backward)
+            layer->kind->backward(layer, pass);
+    }
+}
+
+static void add_sums(struct train_sums *sums, const train_bundle *b, const struct train_pass *pass)
+{
+    for (int t = 0; t < pass->trials; t++) {
+        sums[t].loss += b->batch_loss[t];
+        sums[t].batch_means += b->batch_loss[t] / pass->rows;
+        sums[t].correct += b->batch_correct[t];
+        sums[t].samples += pass->rows;
+        sums[t].batches++;
+    }
+}
+
+static double gradient_norm(const train_bundle *b, const float *grad)
+{
+    double sum = 0;
+
+    for (int i = 0; i < b->model->segment_count; i++) {
+        const struct train_segment *s = &b->model->segments[i];
+        sum += b->ops->sum_squares(grad + s->offset, s->in ? (size_t) s->in : 1, (size_t) s->out);
+    }
+    return sqrt(sum);
+}
+
+static void train_group(train_bundle *b, int first, int rows, bool last, double *grad_norm)
+{
+    struct train_pass pass = begin_pass(b, first, rows, true);
+    const size_t count = (size_t) b->data->train.count,
+                 start = (size_t) b->step * (size_t) b->batch_size;
+
+    pass.keep_gradients = last;
+    for (int t = 0; t < pass.trials; t++) {
+        const struct train_spec *spec = b->spec[first + t];
+        const uint32_t *order = b->order + (size_t) (first + t) * count + start;
+        for (int r = 0; r < rows; r++)
+            b->rows_index[(size_t) t * (size_t) rows + (size_t) r] = b->data->train.index[order[r]];
+        spec->optim->begin(&b->update[first + t].hyper, spec->optim_args, b->lr[first + t],
+                           (int64_t) pass.step_number + 1);
+    }
+    load_batch(b, &pass, &b->data->train);
+    forward(b, &pass);
+    loss(b, &pass);
+    backward(b, &pass);
+    add_sums(b->sums + first, b, &pass);
+    if (!last)
+        return;
+    for (int t = 0; t < pass.trials; t++)
+        grad_norm[first + t] = gradient_norm(b, b->grad + (size_t) t * b->floats);
+    for (int i = 0; i < b->model->segment_count; i++)
+        train_pass_update(&pass, b->model->segments[i].offset, b->model->segments[i].count);
+}
+
+void train_bundle_train_step(train_bundle *b, double *grad_norm)
+{
+    const int64_t left = b->data->train.count - (int64_t) b->step * b->batch_size;
+    const int rows = left < b->batch_size ? (int) left : b->batch_size;
+    const bool last = b->step == b->steps - 1;
+
+    if (b->order_epoch != b->epoch)
+        prepare_orders(b);
+    for (int first = 0; first < b->trials; first += b->group)
+        train_group(b, first, rows, last, grad_norm);
+    b->step++;
+    if (last) {
+        b->step = 0;
+        b->epoch++;
+    }
+}
+
+void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
+{
+    const struct train_side *side = &b->data->val;
+
+    memset(sums, 0, (size_t) b->trials * sizeof *sums);
+    for (int first = 0; first < b->trials; first += b->group) {
+        for (int64_t start = 0; start < side->count; start += b->eval_size) {
+            const int64_t left = side->count - start;
+            const int rows = left < b->eval_size ? (int) left : b->eval_size;
+            struct train_pass pass = begin_pass(b, first, rows, false);
+            for (int t = 0; t < pass.trials; t++)
+                memcpy(b->rows_index + (size_t) t * (size_t) rows, side->index + start,
+                       (size_t) rows * sizeof *side->index);
+            load_batch(b, &pass, side);
+            forward(b, &pass);
+            loss(b, &pass);
+            add_sums(sums + first, b, &pass);
+        }
+    }
+}
+
+bool train_bundle_finite(const train_bundle *b, int k)
+{
+    const float *w = b->w + (size_t) k * b->floats;
+
+    for (int i = 0; i < b->model->segment_count; i++) {
+        const struct train_segment *s = &b->model->segments[i];
+        if (!isfinite(
+                b->ops->sum_squares(w + s->offset, s->in ? (size_t) s->in : 1, (size_t) s->out)))
+            return false;
+    }
+    return true;
+}
+
+void train_bundle_remove(train_bundle *b, int k)
+{
+    const int last = --b->trials;
+    const size_t bytes = b->floats * sizeof(float);
+
+    if (k == last)
+        return;
+    memcpy(train_bundle_weights(b, k), train_bundle_weights(b, last), bytes);
+    for (int i = 0; i < KERN_SLOTS && b->slot[i]; i++)
+        memcpy(b->slot[i] + (size_t) k * b->floats, b->slot[i] + (size_t) last * b->floats, bytes);
+    const double lr = b->lr[last];
+    take_spec(b, k, b->spec[last]);
+    b->lr[k] = lr;
+    b->sums[k] = b->sums[last];
+    b->order_epoch = -1;
+}

@@ -1,0 +1,72 @@
+/*
+ * bundle.h - K >= 1 trials with the same shape key, trained together.
+ *
+ * Everything per trial lives in arrays of length K: weights and optimizer state in flat arenas [K][floats]
+ * (trial-major), learning rate, seed, order of the data. A trial's bits do not depend on K or on its place.
+ * All trials of a bundle stand at the same epoch and step. A trial that leaves (diverged, finished) is moved
+ * out at an epoch's end; the others keep their bits.
+ *
+ * It computes: no files, no clock, no events. CS_ENOMEM when the arenas do not fit.
+ */
+#ifndef TRAIN_BUNDLE_H
+#define TRAIN_BUNDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+#include "trainer/data/data.h"
+#include "trainer/spec.h"
+
+struct cs_error;
+typedef struct train_bundle train_bundle;
+
+/* What an epoch of training accumulates, per trial; part of a checkpoint taken inside an epoch. */
+struct train_sums {
+    double loss;        /* sum over the samples */
+    double batch_means; /* sum over the batches of the mean loss */
+    int64_t correct, samples, batches;
+};
+
+/* data must outlive the bundle. group: trials per call of an operation, 0 = what suits the backend. */
+int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
+                        struct train_spec *const *specs, int trials, const struct train_data *data,
+                        int group, struct cs_error *err);
+void train_bundle_free(train_bundle *bundle);
+
+int train_bundle_trials(const train_bundle *bundle);
+int train_bundle_steps(const train_bundle *bundle); /* batches per epoch */
+
+/* Borrowed views of trial k: weights[floats] and state tensors (NULL past the optimizer's). */
+float *train_bundle_weights(train_bundle *bundle, int k);
+float *train_bundle_slot(train_bundle *bundle, int k, int slot);
+struct train_sums *train_bundle_sums(train_bundle *bundle, int k);
+
+/* Fresh initial weights for trial k; or the caller fills the views and says where the trial stands. */
+void train_bundle_init(train_bundle *bundle, int k);
+void train_bundle_seek(train_bundle *bundle, int epoch, int step);
+
+/* Set trial k's learning rate, in force until set again. */
+void train_bundle_set_lr(train_bundle *bundle, int k, double lr);
+
+/* Epoch (from 0) and step inside it of the next batch. */
+int train_bundle_epoch(const train_bundle *bundle);
+int train_bundle_step(const train_bundle *bundle);
+
+/*
+ * Train the next batch of every trial. At the epoch's last batch grad_norm[k] is set (before that untouched) and
+ * the position moves to the next epoch's first step; sums stay until train_bundle_clear_sums.
+ */
+void train_bundle_train_step(train_bundle *bundle, double *grad_norm);
+void train_bundle_clear_sums(train_bundle *bundle);
+
+/* Loss and accuracy on the validation set, dropout off: sums[k]. */
+void train_bundle_evaluate(train_bundle *bundle, struct train_sums *sums);
+
+/* Are all weights of trial k finite? */
+bool train_bundle_finite(const train_bundle *bundle, int k);
+
+/* Take trial k out; the last trial takes its place. */
+void train_bundle_remove(train_bundle *bundle, int k);
+
+#endif

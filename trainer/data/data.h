@@ -1,0 +1,76 @@
+/*
+ * data.h - data sets: found, checked, loaded once per worker.
+ *
+ * A data set is known by its text (`fashion-mnist`, `random 1000x20 sum>0`). Its shape is known without reading
+ * it. Images stay u8 (the gather divides by 255), other data are float. Training and validation rows are index
+ * lists into the same store, so limit and val_split copy nothing.
+ *
+ * The split: validation = the data set's own test set; with val_split its rows are cut from the training set by
+ * a permutation that depends on nothing but the sizes: the same for every trial. limit comes before the split.
+ * Refused, with one line: files missing, cut short or with a wrong header; labels out of range; limit or split
+ * that leave a side empty.
+ */
+#ifndef TRAIN_DATA_H
+#define TRAIN_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "trainer/model.h"
+
+struct cs_error;
+struct train_spec;
+
+/* Rows of one side: row i is sample index[i] of pixels or values. */
+struct train_side {
+    const uint8_t *pixels; /* samples x features, row-major; or NULL and */
+    const float *values;   /* the same as float */
+    const int32_t *labels; /* labels[sample] */
+    uint32_t *index;
+    int64_t count;
+};
+
+struct train_data {
+    char *key; /* train_data_key of the specs it serves */
+    struct train_shape shape;
+    int classes;
+    struct train_side train, val;
+    void *owned[8]; /* memory behind the sides */
+};
+
+struct train_data_info {
+    struct train_shape shape;
+    int classes;
+    int64_t train_count, test_count; /* before limit and split */
+};
+
+/* One kind of data set: one file trainer/data/NAME.c and one line in trainer/data/list.h. */
+struct train_dataset_kind {
+    const char *name;
+    const char *usage; /* "random NxD sum>0 | random NxD classes=C" */
+    const char *help;
+    /* args: the words after the name, "" when none. CS_EPARSE or CS_ERANGE with the message. */
+    int (*describe)(struct train_data_info *out, const char *args, struct cs_error *err);
+    /* Fill data->train/val pixels or values, labels; index and count are made by the caller. */
+    int (*load)(struct train_data *data, const char *args, const char *path,
+                const struct train_data_info *info, struct cs_error *err);
+};
+
+const struct train_dataset_kind *const *train_dataset_kinds(void); /* NULL-terminated */
+
+int train_data_describe(struct train_data_info *out, const char *dataset, struct cs_error *err);
+
+/* Training rows left after limit and split, from sizes alone. CS_ERANGE when a side is empty. */
+int train_data_sizes(int64_t *train, int64_t *val, const struct train_data_info *info,
+                     int64_t limit, double val_split, struct cs_error *err);
+
+/* Text of all that decides which rows are seen: specs with equal keys share one train_data. */
+char *train_data_key(const struct train_spec *spec);
+
+int train_data_load(struct train_data **out, const struct train_spec *spec, struct cs_error *err);
+void train_data_free(struct train_data *data);
+
+/* The order of an epoch's rows: order[count] = positions 0..count-1, shuffled by (seed, epoch) when shuffle. */
+void train_data_order(uint32_t *order, int64_t count, bool shuffle, uint64_t seed, uint32_t epoch);
+
+#endif

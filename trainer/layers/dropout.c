@@ -1,0 +1,73 @@
+/*
+ * dropout.c - torch.nn.Dropout: while training an element is dropped with probability p, else times 1 / (1 - p).
+ *
+ * In place. The mask is a function of (seed, place, step): computed again in the backward pass, never stored.
+ * p is per-trial data: trials with different rates share a bundle.
+ */
+#include <stddef.h>
+
+#include "common/cs_error.h"
+#include "trainer/bundle_impl.h"
+#include "trainer/model.h"
+
+static int setup(struct train_layer *layer, struct train_model *model, struct cs_error *err)
+{
+    (void) model;
+    if (!(layer->arg[0] >= 0 && layer->arg[0] < 1))
+        return cs_fail(err, CS_ERANGE, "the probability must be a number in [0, 1)");
+    return 0;
+}
+
+static void apply(const struct train_layer *layer, struct train_pass *pass, float *x, size_t stride,
+                  bool transposed)
+{
+    const int features = train_shape_size(&layer->in);
+
+    for (int t = 0; t < pass->trials; t++) {
+        const double p = pass->models[t]->layers[layer->index].arg[0];
+        if (p == 0)
+            continue;
+        pass->ops->dropout(&(struct kern_dropout){
+            .trials = 1,
+            .rows = transposed ? features : pass->rows,
+            .cols = transposed ? pass->rows : features,
+            .transposed = transposed,
+            .x = x + (size_t) t * stride,
+            .x_stride = stride,
+            .p = &p,
+            .seed = &pass->seed[t],
+            .step = pass->step_number,
+            .layer = (uint32_t) layer->index,
+        });
+    }
+}
+
+static void forward(const struct train_layer *layer, struct train_pass *pass)
+{
+    const struct train_buffers *node = &pass->nodes[layer->node_in];
+
+    if (pass->training)
+        apply(layer, pass, node->x, node->stride, false);
+}
+
+static void backward(const struct train_layer *layer, struct train_pass *pass)
+{
+    const struct train_buffers *node = &pass->nodes[layer->node_in];
+
+    if (layer->node_in == 0)
+        return;
+    apply(layer, pass, node->gt, node->stride, true);
+    pass->has_g[layer->node_in] = false;
+}
+
+const struct train_layer_kind train_layer_dropout = {
+    .name = "dropout",
+    .usage = "dropout P",
+    .help = "drop elements with probability P while training (torch.nn.Dropout)",
+    .args_min = 1,
+    .args_max = 1,
+    .in_place = true,
+    .setup = setup,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,9 @@
+/*
+ * list.h - the layers. To add one: write trainer/layers/NAME.c ending in
+ * `const struct train_layer_kind train_layer_NAME` (trainer/model.h), and add a line here.
+ */
+#define TRAIN_LAYERS(X) \
+    X(flatten)          \
+    X(linear)           \
+    X(relu)             \
+    X(dropout)
