@@ -1,0 +1,174 @@
+#include "trainer/data/data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cs_error.h"
+#include "kernels/math/philox.h"
+#include "trainer/data/list.h"
+#include "trainer/spec.h"
+
+#define X(name) extern const struct train_dataset_kind train_dataset_##name;
+TRAIN_DATASETS(X)
+#undef X
+
+static const struct train_dataset_kind *const kinds[] = {
+#define X(name) &train_dataset_##name,
+    TRAIN_DATASETS(X)
+#undef X
+        NULL};
+
+const struct train_dataset_kind *const *train_dataset_kinds(void)
+{
+    return kinds;
+}
+
+/* "random 1000x20 sum>0" -> the kind and its arguments. */
+static const struct train_dataset_kind *find(const char **args, const char *dataset,
+                                             struct cs_error *err)
+{
+    const size_t size = strcspn(dataset, " ");
+    const char *names[CS_COUNT(kinds)];
+    char word[64];
+    size_t count = 0;
+
+    *args = dataset[size] ? dataset + size + 1 : "";
+    snprintf(word, sizeof word, "%.*s", (int) size, dataset);
+    for (; kinds[count]; count++) {
+        if (strcmp(kinds[count]->name, word) == 0)
+            return kinds[count];
+        names[count] = kinds[count]->name;
+    }
+    const char *near = cs_nearest(word, names, count);
+    if (near) {
+        cs_fail(err, CS_ENONAME, "no such dataset; did you mean %s?", near);
+        return NULL;
+    }
+    struct cs_buf list = {0};
+    for (size_t i = 0; i < count; i++)
+        cs_buf_addf(&list, "%s%s", i ? ", " : "", names[i]);
+    cs_fail(err, CS_ENONAME, "no such dataset; datasets are %s", list.data);
+    cs_buf_clear(&list);
+    return NULL;
+}
+
+int train_data_describe(struct train_data_info *out, const char *dataset, struct cs_error *err)
+{
+    const char *args;
+    const struct train_dataset_kind *kind = find(&args, dataset, err);
+
+    return kind ? kind->describe(out, args, err) : CS_ENONAME;
+}
+
+int train_data_sizes(int64_t *train, int64_t *val, const struct train_data_info *info,
+                     int64_t limit, double val_split, struct cs_error *err)
+{
+    int64_t n = info->train_count;
+
+    if (limit > 0 && limit < n)
+        n = limit;
+    *val = info->test_count;
+    if (val_split > 0) {
+        *val = val_split < 1 ? (int64_t) floor(val_split * (double) n + 0.5) : (int64_t) val_split;
+        n -= *val;
+    }
+    *train = n;
+    if (n < 1 || *val < 1)
+        return cs_fail(
+            err, CS_ERANGE,
+            "leaves %lld training and %lld validation examples; expected at least 1 of each",
+            (long long) n, (long long) *val);
+    return 0;
+}
+
+char *train_data_key(const struct train_spec *spec)
+{
+    char split[CS_DOUBLE_MAX];
+    return cs_xasprintf("%s|%s|%lld|%s", spec->dataset, spec->path, (long long) spec->limit,
+                        cs_format_double(split, spec->val_split));
+}
+
+/* Fisher-Yates over list[0..count) from words of (key, purpose, epoch). */
+static void shuffle(uint32_t *list, int64_t count, uint64_t key, uint32_t purpose, uint32_t epoch)
+{
+    struct kern_philox words = {{0}};
+
+    for (int64_t i = 0; i < count - 1; i++) {
+        if (i % 4 == 0)
+            words = kern_philox(key, (uint32_t) (i / 4), epoch, 0, purpose << 16);
+        const int64_t j = i + (int64_t) ((uint64_t) words.v[i % 4] * (uint64_t) (count - i) >> 32);
+        const uint32_t swap = list[i];
+        list[i] = list[j];
+        list[j] = swap;
+    }
+}
+
+void train_data_order(uint32_t *order, int64_t count, bool shuffled, uint64_t seed, uint32_t epoch)
+{
+    for (int64_t i = 0; i < count; i++)
+        order[i] = (uint32_t) i;
+    if (shuffled)
+        shuffle(order, count, seed, KERN_PURPOSE_SHUFFLE, epoch);
+}
+
+static void fill(struct train_side *side, int64_t count)
+{
+    side->index = cs_xcalloc((size_t) count, sizeof *side->index);
+    side->count = count;
+    for (int64_t i = 0; i < count; i++)
+        side->index[i] = (uint32_t) i;
+}
+
+static void apply_split(struct train_data *data, int64_t train, int64_t val, bool cut)
+{
+    if (!cut) {
+        fill(&data->train, train);
+        fill(&data->val, val);
+        return;
+    }
+    fill(&data->train, train + val);
+    shuffle(data->train.index, train + val, 0, KERN_PURPOSE_SPLIT, 0);
+    data->val = data->train;
+    data->val.index = cs_xcalloc((size_t) val, sizeof *data->val.index);
+    memcpy(data->val.index, data->train.index + train, (size_t) val * sizeof *data->val.index);
+    data->val.count = val;
+    data->train.count = train;
+}
+
+int train_data_load(struct train_data **out, const struct train_spec *spec, struct cs_error *err)
+{
+    struct train_data *data = cs_xcalloc(1, sizeof *data);
+    struct train_data_info info;
+    const char *args;
+    int64_t train, val;
+    const struct train_dataset_kind *kind = find(&args, spec->dataset, err);
+
+    int rc = kind ? kind->describe(&info, args, err) : CS_ENONAME;
+    if (rc == 0)
+        rc = train_data_sizes(&train, &val, &info, spec->limit, spec->val_split, err);
+    if (rc == 0)
+        rc = kind->load(data, args, spec->path, &info, err);
+    if (rc < 0) {
+        train_data_free(data);
+        return rc;
+    }
+    data->key = train_data_key(spec);
+    data->shape = info.shape;
+    data->classes = info.classes;
+    apply_split(data, train, val, spec->val_split > 0);
+    *out = data;
+    return 0;
+}
+
+void train_data_free(struct train_data *data)
+{
+    if (!data)
+        return;
+    free(data->key);
+    free(data->train.index);
+    free(data->val.index);
+    for (size_t i = 0; i < CS_COUNT(data->owned); i++)
+        free(data->owned[i]);
+    free(data);
+}

@@ -1,0 +1,164 @@
+/*
+ * fashion_mnist.c - Fashion-MNIST: 60,000 + 10,000 images of 28 x 28 bytes, 10 classes.
+ *
+ * Files: the four IDX files of the usual names, .gz or not, in `path`, else where Debian's package
+ * dataset-fashion-mnist puts them. IDX (yann.lecun.com/exdb/mnist): u32be magic 0x00000803 (images) or 0x00000801
+ * (labels), u32be count, for images u32be rows, u32be columns, then the bytes. Read through zlib, which passes
+ * plain files through. Sizes and labels are checked.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "common/cs_error.h"
+#include "trainer/data/data.h"
+
+#define DEBIAN_FOLDER "/usr/share/datasets/fashion-mnist"
+
+enum { SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10, TRAIN = 60000, TEST = 10000 };
+
+static int describe(struct train_data_info *out, const char *args, struct cs_error *err)
+{
+    if (*args)
+        return cs_fail(err, CS_EPARSE, "unexpected %s after fashion-mnist", args);
+    *out = (struct train_data_info){.shape = {.ndim = 3, .dim = {1, SIDE, SIDE}},
+                                    .classes = CLASSES,
+                                    .train_count = TRAIN,
+                                    .test_count = TEST};
+    return 0;
+}
+
+/* The file's path with or without .gz, whichever exists; NULL when neither does. */
+static char *locate(const char *folder, const char *name)
+{
+    char *path = cs_xasprintf("%s/%s.gz", folder, name);
+
+    if (access(path, R_OK) == 0)
+        return path;
+    path[strlen(path) - 3] = '\0';
+    if (access(path, R_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static uint32_t big_endian(const uint8_t *p)
+{
+    return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
+}
+
+static int read_exactly(gzFile file, const char *path, uint8_t *out, unsigned size,
+                        struct cs_error *err)
+{
+    const int n = gzread(file, out, size);
+
+    if (n < 0)
+        return cs_fail(err, CS_ECORRUPT, "%s: damaged (zlib: %s)", path, gzerror(file, &(int){0}));
+    if ((unsigned) n != size)
+        return cs_fail(err, CS_ETRUNCATED, "%s: ends early; expected %u bytes more", path,
+                       size - (unsigned) n);
+    return 0;
+}
+
+/* Header, then count items of item bytes into *out (malloc'ed). */
+static int read_idx(uint8_t **out, const char *path, uint32_t magic, uint32_t count, uint32_t item,
+                    struct cs_error *err)
+{
+    uint8_t header[16];
+    const unsigned header_size = magic == 0x803 ? 16 : 8;
+    gzFile file = gzopen(path, "rbe");
+
+    if (!file)
+        return cs_fail_errno(err, "%s: cannot open", path);
+    gzbuffer(file, 1 << 17);
+    int rc = read_exactly(file, path, header, header_size, err);
+    if (rc == 0 && (big_endian(header) != magic || big_endian(header + 4) != count ||
+                    (header_size == 16 &&
+                     (big_endian(header + 8) != SIDE || big_endian(header + 12) != SIDE))))
+        rc = cs_fail(err, CS_ECORRUPT, "%s: not an IDX file of %u items of %u bytes", path, count,
+                     item);
+    uint8_t *data = NULL;
+    if (rc == 0) {
+        data = malloc((size_t) count * item);
+        rc = data ? read_exactly(file, path, data, count * item, err)
+                  : cs_fail(err, CS_ENOMEM, "no memory for %s", path);
+    }
+    gzclose(file);
+    if (rc < 0)
+        free(data);
+    else
+        *out = data;
+    return rc;
+}
+
+static int read_named(uint8_t **out, const char *folder, const char *name, uint32_t magic,
+                      uint32_t count, uint32_t item, struct cs_error *err)
+{
+    char *path = locate(folder, name);
+
+    if (!path)
+        return cs_fail(
+            err, CS_EUNAVAILABLE,
+            "dataset fashion-mnist: no %s(.gz) in %s; install the package dataset-fashion-mnist "
+            "or set path",
+            name, folder);
+    const int rc = read_idx(out, path, magic, count, item, err);
+    free(path);
+    return rc;
+}
+
+static int take_labels(struct train_side *side, void **owned, uint8_t *bytes, int count,
+                       struct cs_error *err)
+{
+    int32_t *labels = cs_xcalloc((size_t) count, sizeof *labels);
+
+    *owned = labels;
+    side->labels = labels;
+    for (int i = 0; i < count; i++) {
+        labels[i] = bytes[i];
+        if (bytes[i] >= CLASSES)
+            return cs_fail(err, CS_ECORRUPT,
+                           "dataset fashion-mnist: label %d of example %d; expected 0 to 9",
+                           bytes[i], i);
+    }
+    return 0;
+}
+
+static int load_side(struct train_side *side, void **owned, const char *folder, const char *prefix,
+                     int count, struct cs_error *err)
+{
+    char name[64];
+    uint8_t *images = NULL, *labels = NULL;
+
+    snprintf(name, sizeof name, "%s-images-idx3-ubyte", prefix);
+    CS_TRY(read_named(&images, folder, name, 0x803, (uint32_t) count, PIXELS, err));
+    owned[0] = images;
+    side->pixels = images;
+    snprintf(name, sizeof name, "%s-labels-idx1-ubyte", prefix);
+    CS_TRY(read_named(&labels, folder, name, 0x801, (uint32_t) count, 1, err));
+    const int rc = take_labels(side, &owned[1], labels, count, err);
+    free(labels);
+    return rc;
+}
+
+static int load(struct train_data *data, const char *args, const char *path,
+                const struct train_data_info *info, struct cs_error *err)
+{
+    const char *folder = *path ? path : DEBIAN_FOLDER;
+
+    (void) args;
+    (void) info;
+    CS_TRY(load_side(&data->train, &data->owned[0], folder, "train", TRAIN, err));
+    return load_side(&data->val, &data->owned[2], folder, "t10k", TEST, err);
+}
+
+const struct train_dataset_kind train_dataset_fashion_mnist = {
+    .name = "fashion-mnist",
+    .usage = "fashion-mnist",
+    .help = "70,000 images of clothes, 28 x 28, 10 classes (Debian's package "
+            "dataset-fashion-mnist, or `path`)",
+    .describe = describe,
+    .load = load,
+};

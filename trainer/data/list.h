@@ -1,0 +1,7 @@
+/*
+ * list.h - the data sets. To add one: write trainer/data/NAME.c ending in
+ * `const struct train_dataset_kind train_dataset_NAME` (trainer/data/data.h), and add a line here.
+ */
+#define TRAIN_DATASETS(X) \
+    X(fashion_mnist)      \
+    X(random)

@@ -1,0 +1,119 @@
+/*
+ * random.c - the tutorials' random tensors: `random NxD sum>0`, `random NxD classes=C`.
+ *
+ * Inputs are standard normal; the label is (sum of the row > 0), or a uniform class. N rows to train on and
+ * ceil(N / 5) more, drawn after them, as the test set (val_split cuts from the N instead). The numbers depend
+ * on nothing but the place: Marsaglia's polar method on Philox words with key 0, logarithm and root of the
+ * number contract, so they are the same on every machine.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cs_error.h"
+#include "kernels/math/elementary.h"
+#include "kernels/math/philox.h"
+#include "trainer/data/data.h"
+
+enum { STREAM_VALUES = 0, STREAM_LABELS = 1 };
+
+struct random_args {
+    int rows, columns, classes;
+    bool sum; /* label = row sum > 0 */
+};
+
+static int parse(struct random_args *out, const char *args, struct cs_error *err)
+{
+    int used = 0;
+
+    *out = (struct random_args){.classes = 2};
+    if (sscanf(args, "%dx%d%n", &out->rows, &out->columns, &used) != 2 || out->rows < 1 ||
+        out->columns < 1 || out->rows > 100000000 / out->columns)
+        return cs_fail(err, CS_EPARSE,
+                       "expected `random NxD sum>0` or `random NxD classes=C` with N x D <= 10^8");
+    args += used;
+    if (strcmp(args, " sum>0") == 0) {
+        out->sum = true;
+        return 0;
+    }
+    used = 0;
+    if (sscanf(args, " classes=%d%n", &out->classes, &used) == 1 && !args[used] &&
+        out->classes >= 2 && out->classes <= 100000)
+        return 0;
+    return cs_fail(err, CS_EPARSE, "expected sum>0 or classes=C (C >= 2) after random %dx%d",
+                   out->rows, out->columns);
+}
+
+static int describe(struct train_data_info *out, const char *args, struct cs_error *err)
+{
+    struct random_args a;
+
+    CS_TRY(parse(&a, args, err));
+    *out = (struct train_data_info){.shape = {.ndim = 1, .dim = {a.columns}},
+                                    .classes = a.classes,
+                                    .train_count = a.rows,
+                                    .test_count = (a.rows + 4) / 5};
+    return 0;
+}
+
+/* Normal number of place i: pairs are rejected until they fall inside the unit circle. */
+static float normal(uint64_t i)
+{
+    for (uint32_t attempt = 0;; attempt++) {
+        const struct kern_philox r =
+            kern_philox(0, (uint32_t) i, (uint32_t) (i >> 32), STREAM_VALUES + 2 * attempt,
+                        (uint32_t) KERN_PURPOSE_DATA << 16);
+        const float x = 2.0f * kern_uniform(r.v[0]) - 1.0f, y = 2.0f * kern_uniform(r.v[1]) - 1.0f;
+        const float s = x * x + y * y;
+        if (s < 1.0f && s > 0.0f)
+            return x * sqrtf(-2.0f * kern_log(s) / s);
+    }
+}
+
+static int32_t label(const struct random_args *a, const float *row, uint64_t i)
+{
+    if (a->sum) {
+        float sum = 0;
+        for (int c = 0; c < a->columns; c++)
+            sum += row[c];
+        return sum > 0;
+    }
+    const struct kern_philox r = kern_philox(0, (uint32_t) i, (uint32_t) (i >> 32), STREAM_LABELS,
+                                             (uint32_t) KERN_PURPOSE_DATA << 16);
+    return (int32_t) ((uint64_t) r.v[0] * (uint64_t) a->classes >> 32);
+}
+
+static int load(struct train_data *data, const char *args, const char *path,
+                const struct train_data_info *info, struct cs_error *err)
+{
+    struct random_args a;
+    const size_t rows = (size_t) (info->train_count + info->test_count);
+
+    (void) path;
+    CS_TRY(parse(&a, args, err));
+    const size_t columns = (size_t) a.columns;
+    float *values = cs_alloc_aligned(rows * columns, sizeof *values);
+    int32_t *labels = cs_alloc_aligned(rows, sizeof *labels);
+    data->owned[0] = values;
+    data->owned[1] = labels;
+    if (!values || !labels)
+        return cs_fail(err, CS_ENOMEM, "no memory for random %zu x %zu", rows, columns);
+    for (size_t i = 0; i < rows * columns; i++)
+        values[i] = normal(i);
+    for (size_t r = 0; r < rows; r++)
+        labels[r] = label(&a, values + r * columns, r);
+    const size_t train = (size_t) info->train_count;
+    data->train = (struct train_side){.values = values, .labels = labels};
+    data->val = (struct train_side){.values = values + train * columns, .labels = labels + train};
+    return 0;
+}
+
+const struct train_dataset_kind train_dataset_random = {
+    .name = "random",
+    .usage = "random NxD sum>0 | random NxD classes=C",
+    .help =
+        "N normal rows of D numbers, labelled by their sum or at random; N/5 more as the test set",
+    .describe = describe,
+    .load = load,
+};

@@ -1,0 +1,8 @@
+/*
+ * list.h - the schedules. To add one: write trainer/schedulers/NAME.c ending in
+ * `const struct train_scheduler train_scheduler_NAME` (scheduler.h), and add a line here.
+ */
+#define TRAIN_SCHEDULERS(X) \
+    X(none)                 \
+    X(step)                 \
+    X(plateau)
