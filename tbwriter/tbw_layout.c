@@ -1,0 +1,81 @@
+/*
+ * The layout of TensorBoard's Custom Scalars page: one text tensor that holds a serialized Layout (layout.proto).
+ */
+#include "common/cs_error.h"
+#include "tbwriter/layout.pb-c.h"
+#include "tbwriter/tbw_text.h"
+#include "tbwriter/tbw_writer_impl.h"
+
+static int make_chart(Tbw__LayoutChart **out, const struct tbw_chart *chart, struct cs_arena *arena,
+                      struct cs_error *err)
+{
+    Tbw__LayoutChart *made = cs_arena_alloc(arena, sizeof *made);
+    Tbw__LayoutMultiline *lines = cs_arena_alloc(arena, sizeof *lines);
+
+    tbw__layout_chart__init(made);
+    tbw__layout_multiline__init(lines);
+    CS_TRY(tbw_check_name("chart title", chart->title, err));
+    lines->n_tag = chart->tag_count;
+    lines->tag = cs_arena_alloc(arena, chart->tag_count * sizeof(char *));
+    for (size_t i = 0; i < chart->tag_count; i++) {
+        CS_TRY(tbw_check_name("tag expression", chart->tags[i], err));
+        lines->tag[i] = (char *) chart->tags[i];
+    }
+    made->title = (char *) chart->title;
+    made->content_case = TBW__LAYOUT_CHART__CONTENT_MULTILINE;
+    made->multiline = lines;
+    *out = made;
+    return 0;
+}
+
+static int make_category(Tbw__LayoutCategory **out, const struct tbw_category *category,
+                         struct cs_arena *arena, struct cs_error *err)
+{
+    Tbw__LayoutCategory *made = cs_arena_alloc(arena, sizeof *made);
+
+    tbw__layout_category__init(made);
+    CS_TRY(tbw_check_name("category title", category->title, err));
+    made->title = (char *) category->title;
+    made->n_chart = category->chart_count;
+    made->chart = cs_arena_alloc(arena, category->chart_count * sizeof(void *));
+    for (size_t i = 0; i < category->chart_count; i++)
+        CS_TRY(make_chart(&made->chart[i], &category->charts[i], arena, err));
+    *out = made;
+    return 0;
+}
+
+static int add_layout(tbw_writer *w, const Tbw__Layout *layout, struct cs_error *err)
+{
+    Tbw__TensorShape rank0 = TBW__TENSOR_SHAPE__INIT;
+    Tbw__Tensor tensor = TBW__TENSOR__INIT;
+    struct cs_buf packed = {0};
+
+    cs_buf_add(&packed, "", 0);
+    tbw_pack(&packed, &layout->base);
+    ProtobufCBinaryData bytes = {.len = packed.size, .data = (uint8_t *) packed.data};
+    tensor.dtype = TBW__TENSOR__TYPE__STRING;
+    tensor.tensor_shape = &rank0;
+    tensor.string_val = &bytes;
+    tensor.n_string_val = 1;
+    const int rc =
+        tbw_writer_tensor(w, "custom_scalars__config__", 0, "custom_scalars", NULL, &tensor, err);
+    cs_buf_clear(&packed);
+    return rc;
+}
+
+int tbw_writer_layout(tbw_writer *w, const struct tbw_category *categories, size_t count,
+                      struct cs_error *err)
+{
+    Tbw__Layout layout = TBW__LAYOUT__INIT;
+    struct cs_arena arena = {0};
+    int rc = 0;
+
+    layout.n_category = count;
+    layout.category = cs_arena_alloc(&arena, count * sizeof(void *));
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = make_category(&layout.category[i], &categories[i], &arena, err);
+    if (rc == 0)
+        rc = add_layout(w, &layout, err);
+    cs_arena_clear(&arena);
+    return rc;
+}

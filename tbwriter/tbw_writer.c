@@ -1,0 +1,324 @@
+#include "tbwriter/tbw.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cs_error.h"
+#include "common/cs_io.h"
+#include "tbwriter/tbw_bytes.h"
+#include "tbwriter/tbw_text.h"
+#include "tbwriter/tbw_writer_impl.h"
+
+enum { DEFAULT_FLUSH_BYTES = 64 << 10 };
+
+static const double wall_time_max = 9999999999.0; /* the file name has ten digits */
+
+static double wall_time(const tbw_writer *w)
+{
+    return w->wall_time != 0 ? w->wall_time : cs_wall_seconds();
+}
+
+int tbw_time_or_now(double *out, const tbw_writer *w, const char *what, double given,
+                    struct cs_error *err)
+{
+    if (!isfinite(given))
+        return cs_fail(err, CS_ERANGE, "%s = %g: must be finite", what, given);
+    *out = given != 0 ? given : wall_time(w);
+    return 0;
+}
+
+/* ---- messages of protobuf-c ---- */
+
+struct sink {
+    ProtobufCBuffer base; /* first: protobuf-c hands back a pointer to it */
+    struct cs_buf *out;
+};
+
+static void sink_append(ProtobufCBuffer *buffer, size_t size, const uint8_t *data)
+{
+    cs_buf_add(((struct sink *) buffer)->out, data, size);
+}
+
+void tbw_pack(struct cs_buf *out, const ProtobufCMessage *message)
+{
+    struct sink sink = {.base = {.append = sink_append}, .out = out};
+
+    protobuf_c_message_pack_to_buffer(message, &sink.base);
+}
+
+static int add_event(tbw_writer *w, Tbw__Event *event, struct cs_error *err)
+{
+    event->wall_time = wall_time(w);
+    w->event.size = 0;
+    tbw_pack(&w->event, &event->base);
+    return tbw_file_add(&w->file, w->event.data, w->event.size, err);
+}
+
+/* ---- open and close ---- */
+
+/* The two records that must be in every file before anything else. */
+static int add_head(tbw_writer *w, struct cs_error *err)
+{
+    Tbw__Event version = TBW__EVENT__INIT, start = TBW__EVENT__INIT;
+    Tbw__SourceMetadata source = TBW__SOURCE_METADATA__INIT;
+    Tbw__SessionLog session = TBW__SESSION_LOG__INIT;
+
+    source.writer = (char *) "csweep";
+    version.what_case = TBW__EVENT__WHAT_FILE_VERSION;
+    version.file_version = (char *) "brain.Event:2";
+    version.source_metadata = &source;
+    session.status = TBW__SESSION_LOG__STATUS__START;
+    start.step = w->start_step;
+    start.what_case = TBW__EVENT__WHAT_SESSION_LOG;
+    start.session_log = &session;
+    CS_TRY(add_event(w, &version, err));
+    CS_TRY(add_event(w, &start, err));
+    return tbw_file_flush(&w->file, err);
+}
+
+static void free_writer(tbw_writer *w)
+{
+    tbw_tags_clear(&w->tags);
+    free(w->picked);
+    cs_buf_clear(&w->value);
+    cs_buf_clear(&w->summary);
+    cs_buf_clear(&w->event);
+    free(w);
+}
+
+static int check_options(const struct tbw_options *opt, struct cs_error *err)
+{
+    if (opt->start_step < 0)
+        return cs_fail(err, CS_ERANGE, "start_step = %lld: must be 0 or more",
+                       (long long) opt->start_step);
+    if (!(opt->wall_time >= 0 && opt->wall_time <= wall_time_max))
+        return cs_fail(err, CS_ERANGE, "wall_time = %g: must be in [0, %.0f]", opt->wall_time,
+                       wall_time_max);
+    return 0;
+}
+
+int tbw_writer_open(tbw_writer **out, const char *dir, const struct tbw_options *opt,
+                    struct cs_error *err)
+{
+    static const struct tbw_options defaults = {0};
+
+    if (!opt)
+        opt = &defaults;
+    CS_TRY(check_options(opt, err));
+    CS_TRY(cs_make_dirs(dir, err));
+    tbw_writer *w = cs_xcalloc(1, sizeof *w);
+    w->start_step = opt->start_step;
+    w->wall_time = opt->wall_time;
+    /* No limit yet: the two records of add_head go out as one write. */
+    int rc = tbw_file_create(&w->file, dir, wall_time(w), SIZE_MAX, err);
+    if (rc < 0) {
+        free_writer(w);
+        return rc;
+    }
+    rc = add_head(w, err);
+    if (rc < 0) {
+        unlink(w->file.path);
+        tbw_file_close(&w->file, NULL);
+        free_writer(w);
+        return rc;
+    }
+    w->file.flush_bytes = opt->flush_bytes ? opt->flush_bytes : DEFAULT_FLUSH_BYTES;
+    *out = w;
+    return 0;
+}
+
+const char *tbw_writer_path(const tbw_writer *w)
+{
+    return w->file.path;
+}
+
+int tbw_writer_flush(tbw_writer *w, struct cs_error *err)
+{
+    return tbw_file_flush(&w->file, err);
+}
+
+int tbw_writer_sync(tbw_writer *w, struct cs_error *err)
+{
+    return tbw_file_sync(&w->file, err);
+}
+
+int tbw_writer_close(tbw_writer *w, struct cs_error *err)
+{
+    if (!w)
+        return 0;
+    const int rc = tbw_file_close(&w->file, err);
+    free_writer(w);
+    return rc;
+}
+
+/* ---- tags ---- */
+
+/* Find or make the tag and check that it can take this point; nothing is recorded yet. */
+static int pick_tag(struct tbw_tag **out, tbw_writer *w, const char *name, int64_t step,
+                    const char *plugin, struct cs_error *err)
+{
+    struct tbw_tag *tag = name ? tbw_tags_find(&w->tags, name) : NULL;
+
+    if (!tag) {
+        CS_TRY(tbw_check_name("tag", name, err));
+        tag = tbw_tags_add(&w->tags, name);
+    }
+    if (tag->plugin && strcmp(tag->plugin, plugin) != 0)
+        return cs_fail(err, CS_ERANGE, "tag '%.200s' belongs to %s and cannot hold %s", name,
+                       tag->plugin, plugin);
+    if (tag->plugin && step <= tag->last_step)
+        return cs_fail(err, CS_ERANGE, "tag '%.200s': step %lld must be above %lld, its last", name,
+                       (long long) step, (long long) tag->last_step);
+    *out = tag;
+    return 0;
+}
+
+static void commit_point(struct tbw_tag *tag, int64_t step, const char *plugin)
+{
+    if (!tag->plugin)
+        tag->plugin = cs_xstrdup(plugin);
+    tag->last_step = step;
+}
+
+/* Below the start step readers have already kept what an earlier file holds; a point there would show twice. */
+static int check_step(const tbw_writer *w, int64_t step, struct cs_error *err)
+{
+    if (step < w->start_step)
+        return cs_fail(err, CS_ERANGE, "step %lld: this file starts at step %lld", (long long) step,
+                       (long long) w->start_step);
+    return 0;
+}
+
+/* ---- scalars: encoded by hand ---- */
+
+/* Metadata {plugin_data {plugin_name "scalars"}, summary_description, data_class SCALAR} as field 9 of a value. */
+static void put_scalar_metadata(struct cs_buf *out, const char *description)
+{
+    static const char plugin[] = "\x0a\x09\x0a\x07scalars", data_class[] = "\x20\x01";
+    const size_t size = description ? strlen(description) : 0;
+    size_t total = sizeof plugin - 1 + sizeof data_class - 1;
+
+    if (size)
+        total += 1 + tbw_varint_size(size) + size;
+    tbw_put_length(out, 9, total);
+    cs_buf_add(out, plugin, sizeof plugin - 1);
+    if (size)
+        tbw_put_bytes(out, 3, description, size);
+    cs_buf_add(out, data_class, sizeof data_class - 1);
+}
+
+static void put_scalar(tbw_writer *w, const struct tbw_tag *tag, const struct tbw_scalar *scalar)
+{
+    w->value.size = 0;
+    tbw_put_bytes(&w->value, 1, tag->name, tag->size);
+    tbw_put_float(&w->value, 2, (float) scalar->value);
+    if (!tag->plugin)
+        put_scalar_metadata(&w->value, scalar->description);
+    tbw_put_bytes(&w->summary, 1, w->value.data, w->value.size);
+}
+
+static int add_summary(tbw_writer *w, int64_t step, struct cs_error *err)
+{
+    w->event.size = 0;
+    tbw_put_double(&w->event, 1, wall_time(w));
+    if (step != 0) {
+        tbw_put_varint(&w->event, 2 << 3);
+        tbw_put_varint(&w->event, (uint64_t) step);
+    }
+    tbw_put_bytes(&w->event, 5, w->summary.data, w->summary.size);
+    return tbw_file_add(&w->file, w->event.data, w->event.size, err);
+}
+
+/* The tags of a call into w->picked, all checked. */
+static int pick_all(tbw_writer *w, int64_t step, const struct tbw_scalar *values, size_t count,
+                    struct cs_error *err)
+{
+    if (count > w->picked_capacity) {
+        w->picked = cs_xrealloc(w->picked, count * sizeof *w->picked);
+        w->picked_capacity = count;
+    }
+    w->calls++;
+    for (size_t i = 0; i < count; i++) {
+        struct tbw_tag *tag;
+        CS_TRY(pick_tag(&tag, w, values[i].tag, step, "scalars", err));
+        if (tag->call == w->calls)
+            return cs_fail(err, CS_ERANGE, "tag '%.200s' given twice for step %lld", tag->name,
+                           (long long) step);
+        tag->call = w->calls;
+        if (!tag->plugin)
+            CS_TRY(tbw_check_text("description", values[i].description, err));
+        w->picked[i] = tag;
+    }
+    return 0;
+}
+
+int tbw_writer_scalars(tbw_writer *w, int64_t step, const struct tbw_scalar *values, size_t count,
+                       struct cs_error *err)
+{
+    CS_TRY(tbw_file_check(&w->file, err));
+    if (count == 0)
+        return 0;
+    CS_TRY(check_step(w, step, err));
+    CS_TRY(pick_all(w, step, values, count, err));
+    w->summary.size = 0;
+    for (size_t i = 0; i < count; i++)
+        put_scalar(w, w->picked[i], &values[i]);
+    CS_TRY(add_summary(w, step, err));
+    for (size_t i = 0; i < count; i++)
+        commit_point(w->picked[i], step, "scalars");
+    return 0;
+}
+
+/* ---- tensors: everything else ---- */
+
+int tbw_writer_tensor(tbw_writer *w, const char *tag_name, int64_t step, const char *plugin,
+                      const struct cs_buf *content, Tbw__Tensor *tensor, struct cs_error *err)
+{
+    Tbw__Event event = TBW__EVENT__INIT;
+    Tbw__Summary summary = TBW__SUMMARY__INIT;
+    Tbw__Value value = TBW__VALUE__INIT, *values = &value;
+    Tbw__Metadata metadata = TBW__METADATA__INIT;
+    Tbw__PluginData plugin_data = TBW__PLUGIN_DATA__INIT;
+    struct tbw_tag *tag;
+
+    CS_TRY(tbw_file_check(&w->file, err));
+    CS_TRY(pick_tag(&tag, w, tag_name, step, plugin, err));
+    plugin_data.plugin_name = (char *) plugin;
+    if (content) {
+        plugin_data.content.data = (uint8_t *) content->data;
+        plugin_data.content.len = content->size;
+    }
+    metadata.plugin_data = &plugin_data;
+    metadata.data_class = TBW__DATA_CLASS__TENSOR;
+    value.tag = (char *) tag_name;
+    value.what_case = TBW__VALUE__WHAT_TENSOR;
+    value.tensor = tensor;
+    value.metadata = tag->plugin ? NULL : &metadata;
+    summary.value = &values;
+    summary.n_value = 1;
+    event.step = step;
+    event.what_case = TBW__EVENT__WHAT_SUMMARY;
+    event.summary = &summary;
+    CS_TRY(add_event(w, &event, err));
+    commit_point(tag, step, plugin);
+    return 0;
+}
+
+int tbw_writer_text(tbw_writer *w, const char *tag, int64_t step, const char *markdown,
+                    struct cs_error *err)
+{
+    Tbw__TensorShape rank0 = TBW__TENSOR_SHAPE__INIT;
+    Tbw__Tensor tensor = TBW__TENSOR__INIT;
+    ProtobufCBinaryData text = {.len = strlen(markdown), .data = (uint8_t *) markdown};
+
+    CS_TRY(tbw_file_check(&w->file, err));
+    CS_TRY(check_step(w, step, err));
+    CS_TRY(tbw_check_text("text", markdown, err));
+    tensor.dtype = TBW__TENSOR__TYPE__STRING;
+    tensor.tensor_shape = &rank0;
+    tensor.string_val = &text;
+    tensor.n_string_val = 1;
+    return tbw_writer_tensor(w, tag, step, "text", NULL, &tensor, err);
+}
