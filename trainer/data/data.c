@@ -1,6 +1,7 @@
 #include "trainer/data/data.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

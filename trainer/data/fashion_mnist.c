@@ -7,6 +7,7 @@
  * plain files through. Sizes and labels are checked.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

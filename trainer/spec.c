@@ -1,0 +1,540 @@
+/*
+ * spec.c - the key table, and settings to typed numbers.
+ */
+#include "trainer/spec.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoints/ckpt.h"
+#include "common/cs_error.h"
+#include "common/cs_ini.h"
+#include "kernels/optim.h"
+#include "trainer/data/data.h"
+#include "trainer/model.h"
+#include "trainer/schedulers/scheduler.h"
+
+enum { KEYS_MAX = 256, CHOICES_MAX = 32 };
+
+static const char *optimizer_choices[CHOICES_MAX], *scheduler_choices[CHOICES_MAX];
+static const char *const losses[] = {"cross_entropy", NULL};
+static const char *const averages[] = {"samples", "batches", NULL};
+
+static const struct cs_param data_rows[] = {
+    {"dataset", CS_TEXT, "fashion-mnist", 0, 0, 0, NULL,
+     "what to train on; see csweep describe dataset"},
+    {"path", CS_TEXT, "", 0, 0, 0, NULL,
+     "folder of the data set's files; empty: where they are usually found"},
+    {"batch_size", CS_INT, "64", 1, 65536, 0, NULL, "examples per step"},
+    {"eval_batch_size", CS_INT, "0", 0, 65536, 0, NULL,
+     "examples per validation batch; 0: as batch_size"},
+    {"shuffle", CS_BOOL, "yes", 0, 1, 0, NULL, "new order of the examples every epoch"},
+    {"val_split", CS_FLOAT, "0", 0, 1e9, 0, NULL,
+     "cut validation from the training set: a fraction below 1, or a count; 0: the data set's own "
+     "test set"},
+    {"limit", CS_INT, "0", 0, 1e9, 0, NULL, "keep the first N training examples; 0: all"},
+    {"normalize", CS_TEXT, "unit", 0, 0, 0, NULL,
+     "unit: pixels / 255; MEAN STD: (pixels / 255 - MEAN) / STD"},
+};
+static const struct cs_param model_rows[] = {
+    {"layers", CS_TEXT, "", 0, 0, 0, NULL,
+     "the network: layers joined by >; see csweep describe layer"},
+};
+static const struct cs_param train_rows[] = {
+    {"epochs", CS_INT, "10", 1, 1e6, 0, NULL, "passes over the training set"},
+    {"loss", CS_NAME, "cross_entropy", 0, 0, 0, losses, "what is minimised"},
+    {"loss_average", CS_NAME, "samples", 0, 0, 0, averages,
+     "Loss/... as mean over samples, or the tutorials' mean of batch means"},
+    {"checkpoint_every", CS_INT, "0", 0, 1e6, 0, NULL,
+     "epochs between checkpoints to resume from; 0: as often as costs at most 1 % of the time"},
+};
+static const struct cs_param optimizer_rows[] = {
+    {"optimizer", CS_NAME, "sgd", 0, 0, 0, optimizer_choices, "how weights are updated"},
+};
+static const struct cs_param scheduler_rows[] = {
+    {"scheduler", CS_NAME, "none", 0, 0, 0, scheduler_choices,
+     "how the learning rate changes over epochs"},
+};
+
+static struct train_key keys[KEYS_MAX];
+static size_t key_total;
+
+static void add_keys(const char *section, const struct cs_param *rows, size_t count,
+                     const char *owner_key, const char *owner)
+{
+    for (size_t i = 0; i < count && key_total < KEYS_MAX; i++)
+        keys[key_total++] = (struct train_key){section, &rows[i], owner_key, owner};
+}
+
+static void build_keys(void)
+{
+    const struct kern_optim *const *optims = kern_optim_all();
+    const struct train_scheduler *const *schedulers = train_schedulers();
+
+    add_keys("data", data_rows, CS_COUNT(data_rows), NULL, NULL);
+    add_keys("model", model_rows, CS_COUNT(model_rows), NULL, NULL);
+    add_keys("train", train_rows, CS_COUNT(train_rows), NULL, NULL);
+    add_keys("optimizer", optimizer_rows, 1, NULL, NULL);
+    for (int i = 0; optims[i] && i < CHOICES_MAX - 1; i++) {
+        optimizer_choices[i] = optims[i]->name;
+        add_keys("optimizer", optims[i]->params, (size_t) optims[i]->param_count, "optimizer",
+                 optims[i]->name);
+    }
+    add_keys("scheduler", scheduler_rows, 1, NULL, NULL);
+    for (int i = 0; schedulers[i] && i < CHOICES_MAX - 1; i++) {
+        scheduler_choices[i] = schedulers[i]->name;
+        add_keys("scheduler", schedulers[i]->params, (size_t) schedulers[i]->param_count,
+                 "scheduler", schedulers[i]->name);
+    }
+}
+
+const struct train_key *train_keys(size_t *count)
+{
+    if (key_total == 0)
+        build_keys();
+    *count = key_total;
+    return keys;
+}
+
+const struct train_key *train_key_find(const char *name, const struct train_key *after)
+{
+    size_t count;
+    const struct train_key *all = train_keys(&count);
+
+    for (const struct train_key *k = after ? after + 1 : all; k < all + count; k++) {
+        if (strcmp(k->row->name, name) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+static const struct train_setting *find_setting(const struct train_setting *settings, size_t count,
+                                                const char *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(settings[i].key, key) == 0)
+            return &settings[i];
+    }
+    return NULL;
+}
+
+static int at_line(int rc, const struct train_setting *setting, struct cs_error *err)
+{
+    if (rc < 0 && err && setting)
+        err->line = setting->line;
+    return rc;
+}
+
+const char *train_spec_get(const struct train_spec *spec, const char *key)
+{
+    const struct train_setting *s = find_setting(spec->settings, spec->setting_count, key);
+    return s ? s->value : NULL;
+}
+
+/* Number of a setting in effect; its row has parsed it already. */
+static double number(const struct train_spec *spec, const char *key)
+{
+    double value = 0;
+    cs_parse_double(&value, train_spec_get(spec, key));
+    return value;
+}
+
+static bool is_yes(const struct train_spec *spec, const char *key)
+{
+    return strcmp(train_spec_get(spec, key), "yes") == 0;
+}
+
+static int unknown_key(const struct train_setting *setting, struct cs_error *err)
+{
+    const char *names[KEYS_MAX];
+    size_t count;
+    const struct train_key *all = train_keys(&count);
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = all[i].row->name;
+    const char *near = cs_nearest(setting->key, names, count);
+    return cs_fail(err, CS_ENONAME, "%s: no such key%s%s%s", setting->key,
+                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+/* Is the row in force, given the settings made so far (owners come before what they own)? */
+static bool in_force(const struct train_key *key, const struct train_spec *spec)
+{
+    if (!key->owner)
+        return true;
+    const char *chosen = train_spec_get(spec, key->owner_key);
+    return chosen && strcmp(chosen, key->owner) == 0;
+}
+
+/* Every key in force with its value, given or default, canonical; non-default ones are marked by line < 0 copies. */
+static int complete(struct train_spec *spec, bool *is_default, const struct train_setting *given,
+                    size_t count, struct cs_error *err)
+{
+    size_t key_count;
+    const struct train_key *all = train_keys(&key_count);
+
+    for (size_t i = 0; i < key_count; i++) {
+        const struct cs_param *row = all[i].row;
+        struct cs_value value, standard;
+        if (!in_force(&all[i], spec))
+            continue;
+        const struct train_setting *s = find_setting(given, count, row->name);
+        CS_TRY(cs_param_parse(&standard, row, row->def, &spec->arena, err));
+        CS_TRY(at_line(cs_param_parse(&value, row, s ? s->value : row->def, &spec->arena, err), s,
+                       err));
+        is_default[spec->setting_count] = strcmp(value.text, standard.text) == 0;
+        spec->settings[spec->setting_count++] =
+            (struct train_setting){row->name, value.text, s ? s->line : 0};
+    }
+    return 0;
+}
+
+static int check_given(const struct train_spec *spec, const struct train_setting *given,
+                       size_t count, struct cs_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct train_setting *s = &given[i];
+        const struct train_key *key = train_key_find(s->key, NULL);
+        if (!key)
+            return at_line(unknown_key(s, err), s, err);
+        if (!train_spec_get(spec, s->key))
+            return at_line(cs_fail(err, CS_ENONAME, "%s: not a key of %s = %s", s->key,
+                                   key->owner_key, train_spec_get(spec, key->owner_key)),
+                           s, err);
+        if (find_setting(given, count, s->key) != s)
+            return at_line(cs_fail(err, CS_EPARSE, "%s: given twice", s->key), s, err);
+    }
+    return 0;
+}
+
+/* Flatten the values of rows into args: lists take as many places as they have numbers. */
+static void fill_args(double *args, const struct train_spec *spec, const struct cs_param *rows,
+                      int count)
+{
+    struct cs_arena arena = {0};
+    int at = 0;
+
+    for (int i = 0; i < count; i++) {
+        struct cs_value value;
+        if (cs_param_parse(&value, &rows[i], train_spec_get(spec, rows[i].name), &arena, NULL) < 0)
+            continue; /* parsed before: cannot fail */
+        if (rows[i].type == CS_FLOATS || rows[i].type == CS_INTS) {
+            for (int k = 0; k < value.count && at < TRAIN_ARGS; k++)
+                args[at++] = value.list[k];
+        } else if (at < TRAIN_ARGS) {
+            args[at++] = value.num;
+        }
+    }
+    cs_arena_clear(&arena);
+}
+
+static int take_normalize(struct train_spec *spec, struct cs_error *err)
+{
+    static const struct cs_param row = {"normalize", CS_FLOATS, "0 1", -INFINITY,
+                                        INFINITY,    2,         NULL,  "mean, std"};
+    const char *text = train_spec_get(spec, "normalize");
+    struct cs_value value;
+
+    spec->mean = 0;
+    spec->std = 1;
+    if (strcmp(text, "unit") == 0)
+        return 0;
+    if (cs_param_parse(&value, &row, text, &spec->arena, NULL) < 0 || !(value.list[1] > 0) ||
+        !isfinite(value.list[0]) || !isfinite(value.list[1]))
+        return cs_fail(err, CS_EPARSE, "normalize = %s: must be unit, or MEAN STD with STD > 0",
+                       text);
+    spec->mean = (float) value.list[0];
+    spec->std = (float) value.list[1];
+    return 0;
+}
+
+static int take_data(struct train_spec *spec, struct train_data_info *info, struct cs_error *err)
+{
+    struct cs_error inner;
+    int64_t val;
+
+    spec->dataset = train_spec_get(spec, "dataset");
+    spec->path = train_spec_get(spec, "path");
+    spec->batch_size = (int) number(spec, "batch_size");
+    spec->eval_batch_size = (int) number(spec, "eval_batch_size");
+    if (spec->eval_batch_size == 0)
+        spec->eval_batch_size = spec->batch_size;
+    spec->shuffle = is_yes(spec, "shuffle");
+    spec->val_split = number(spec, "val_split");
+    spec->limit = (int64_t) number(spec, "limit");
+    if (spec->val_split >= 1 && spec->val_split != floor(spec->val_split))
+        return cs_fail(err, CS_ERANGE,
+                       "val_split = %s: must be a fraction below 1 or a whole count",
+                       train_spec_get(spec, "val_split"));
+    int rc = train_data_describe(info, spec->dataset, &inner);
+    if (rc < 0)
+        return cs_fail(err, rc, "dataset = %s: %s", spec->dataset, inner.detail);
+    rc = train_data_sizes(&spec->train_examples, &val, info, spec->limit, spec->val_split, &inner);
+    if (rc < 0)
+        return cs_fail(err, rc, "val_split = %s, limit = %lld: %s",
+                       train_spec_get(spec, "val_split"), (long long) spec->limit, inner.detail);
+    return take_normalize(spec, err);
+}
+
+static int take_model(struct train_spec *spec, const struct train_data_info *info,
+                      struct cs_error *err)
+{
+    const char *layers = train_spec_get(spec, "layers");
+    struct cs_error inner;
+
+    if (!*layers)
+        return cs_fail(
+            err, CS_EPARSE,
+            "layers: missing; expected for example flatten > linear 512 > relu > linear 10");
+    const int rc = train_model_create(&spec->model, layers, &info->shape, &inner);
+    if (rc < 0)
+        return cs_fail(err, rc, "layers = %.200s: %s", layers, inner.detail);
+    if (spec->model->outputs < info->classes)
+        return cs_fail(err, CS_ERANGE, "layers = %.200s: gives %d outputs; %s has %d classes",
+                       layers, spec->model->outputs, spec->dataset, info->classes);
+    spec->parameters = spec->model->parameters;
+    return 0;
+}
+
+static int take_training(struct train_spec *spec, struct cs_error *err)
+{
+    spec->epochs = (int) number(spec, "epochs");
+    spec->loss_average_batches = strcmp(train_spec_get(spec, "loss_average"), "batches") == 0;
+    spec->checkpoint_every = (int) number(spec, "checkpoint_every");
+    spec->optim = kern_optim_find(train_spec_get(spec, "optimizer"));
+    fill_args(spec->optim_args, spec, spec->optim->params, spec->optim->param_count);
+    spec->scheduler = train_scheduler_find(train_spec_get(spec, "scheduler"));
+    fill_args(spec->scheduler_args, spec, spec->scheduler->params, spec->scheduler->param_count);
+    return spec->optim->check ? spec->optim->check(spec->optim_args, err) : 0;
+}
+
+/* The line of the setting that the message begins with. */
+static int find_fault(int rc, const struct train_spec *spec, struct cs_error *err)
+{
+    if (rc == 0 || !err || err->line)
+        return rc;
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        const size_t size = strlen(spec->settings[i].key);
+        if (strncmp(err->detail, spec->settings[i].key, size) == 0 &&
+            strchr(" :,", err->detail[size]))
+            err->line = spec->settings[i].line;
+    }
+    return rc;
+}
+
+static int compare_settings(const void *a, const void *b)
+{
+    return strcmp(((const struct train_setting *) a)->key, ((const struct train_setting *) b)->key);
+}
+
+static void identify(struct train_spec *spec, const bool *is_default)
+{
+    struct cs_buf text = {0};
+    struct train_setting *sorted = cs_xcalloc(spec->setting_count + 1, sizeof *sorted);
+    size_t count = 0;
+
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        if (!is_default[i])
+            sorted[count++] = spec->settings[i];
+    }
+    qsort(sorted, count, sizeof *sorted, compare_settings);
+    cs_buf_adds(&text, "");
+    for (size_t i = 0; i < count; i++)
+        cs_buf_addf(&text, "%s = %s\n", sorted[i].key, sorted[i].value);
+    ckpt_hash(spec->point_id, text.data, text.size);
+    cs_buf_addf(&text, "seed = %llu\n", (unsigned long long) spec->seed);
+    ckpt_hash(spec->id, text.data, text.size);
+    cs_buf_clear(&text);
+    free(sorted);
+
+    char *data = train_data_key(spec);
+    cs_buf_addf(&text, "%s|%d|%d|%d|%s|", data, spec->batch_size, spec->eval_batch_size,
+                spec->shuffle, train_spec_get(spec, "normalize"));
+    train_model_shape_text(&text, spec->model);
+    ckpt_hash(spec->shape_key, text.data, text.size);
+    cs_buf_clear(&text);
+    free(data);
+}
+
+static int build(struct train_spec *spec, const struct train_setting *settings, size_t count,
+                 struct cs_error *err)
+{
+    struct train_data_info info;
+    bool is_default[KEYS_MAX];
+
+    spec->settings = cs_arena_alloc(&spec->arena, KEYS_MAX * sizeof *spec->settings);
+    CS_TRY(complete(spec, is_default, settings, count, err));
+    CS_TRY(check_given(spec, settings, count, err));
+    CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
+    CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
+    CS_TRY(find_fault(take_training(spec, err), spec, err));
+    identify(spec, is_default);
+    return 0;
+}
+
+int train_spec_create(struct train_spec **out, const struct train_setting *settings, size_t count,
+                      uint64_t seed, struct cs_error *err)
+{
+    struct train_spec *spec = cs_xcalloc(1, sizeof *spec);
+
+    spec->seed = seed;
+    const int rc = build(spec, settings, count, err);
+    if (rc < 0)
+        train_spec_free(spec);
+    else
+        *out = spec;
+    return rc;
+}
+
+void train_spec_free(struct train_spec *spec)
+{
+    if (!spec)
+        return;
+    train_model_free(spec->model);
+    cs_arena_clear(&spec->arena);
+    free(spec);
+}
+
+void train_spec_config(struct cs_buf *out, const struct train_spec *spec)
+{
+    const char *section = "sweep";
+
+    cs_buf_addf(out, "[sweep]\nseed = %llu\n", (unsigned long long) spec->seed);
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        const struct train_setting *s = &spec->settings[i];
+        const struct train_key *key = train_key_find(s->key, NULL);
+        if (!*s->value)
+            continue; /* empty: the default of a text key */
+        if (strcmp(key->section, section) != 0)
+            cs_buf_addf(out, "\n[%s]\n", key->section);
+        section = key->section;
+        cs_buf_addf(out, "%s = %s\n", s->key, s->value);
+    }
+}
+
+static void keep_first(void *context, const struct cs_error *err)
+{
+    struct cs_error *first = context;
+    if (first->code == 0)
+        *first = *err;
+}
+
+int train_spec_load(struct train_spec **out, const char *name, const char *text, size_t size,
+                    struct cs_error *err)
+{
+    struct cs_arena arena = {0};
+    struct cs_error bad = {0};
+    struct cs_ini ini;
+    double seed = 0;
+    size_t count = 0;
+    int rc = 0;
+
+    cs_ini_parse(&ini, name, text, size, keep_first, &bad, &arena);
+    struct train_setting *settings = cs_arena_alloc(&arena, (ini.count + 1) * sizeof *settings);
+    for (size_t i = 0; i < ini.count && rc == 0; i++) {
+        const struct cs_ini_entry *e = &ini.entries[i];
+        if (!e->key)
+            continue;
+        if (strcmp(e->section, "sweep") != 0)
+            settings[count++] = (struct train_setting){e->key, e->value, e->line};
+        else if (strcmp(e->key, "seed") != 0 || !cs_parse_double(&seed, e->value) || seed < 0)
+            rc = cs_fail_at(err,
+                            cs_fail(err, CS_EPARSE, "%s = %s: expected seed = N", e->key, e->value),
+                            name, e->line);
+    }
+    if (bad.code) {
+        if (err)
+            *err = bad;
+        rc = bad.code;
+    }
+    if (rc == 0) {
+        rc = train_spec_create(out, settings, count, (uint64_t) seed, err);
+        if (rc < 0 && err)
+            cs_fail_at(err, rc, name, err->line);
+    }
+    cs_arena_clear(&arena);
+    return rc;
+}
+
+const char *train_spec_default_metric(const struct train_spec *spec)
+{
+    (void) spec; /* every loss so far is over classes */
+    return "max Accuracy/Val";
+}
+
+const char *const *train_spec_tags(const struct train_spec *spec)
+{
+    static const char *const tags[] = {
+        "Loss/Train",    "Accuracy/Train", "Loss/Val", "Accuracy/Val",
+        "Learning_Rate", "Grad/Norm",      NULL};
+    (void) spec;
+    return tags;
+}
+
+static size_t layer_topics(struct train_topic *out)
+{
+    const struct train_layer_kind *const *k = train_layer_kinds();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->usage, k[n]->help};
+    return n;
+}
+
+static size_t dataset_topics(struct train_topic *out)
+{
+    const struct train_dataset_kind *const *k = train_dataset_kinds();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->usage, k[n]->help};
+    return n;
+}
+
+static size_t optimizer_topics(struct train_topic *out)
+{
+    const struct kern_optim *const *k = kern_optim_all();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->name, k[n]->help};
+    return n;
+}
+
+static size_t scheduler_topics(struct train_topic *out)
+{
+    const struct train_scheduler *const *k = train_schedulers();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->name, k[n]->help};
+    return n;
+}
+
+static size_t loss_topics(struct train_topic *out)
+{
+    out[0] = (struct train_topic){
+        "cross_entropy", "cross_entropy",
+        "softmax cross-entropy of class labels, mean over the batch (torch.nn.CrossEntropyLoss)"};
+    return 1;
+}
+
+const struct train_topic *train_topics(const char *kind, size_t *count)
+{
+    static const struct {
+        const char *kind;
+        size_t (*fill)(struct train_topic *out);
+    } sources[] = {
+        {"layer", layer_topics},         {"dataset", dataset_topics},
+        {"optimizer", optimizer_topics}, {"scheduler", scheduler_topics},
+        {"loss", loss_topics},
+    };
+    static struct train_topic topics[CS_COUNT(sources)][CHOICES_MAX];
+
+    for (size_t i = 0; i < CS_COUNT(sources); i++) {
+        if (strcmp(sources[i].kind, kind) == 0) {
+            *count = sources[i].fill(topics[i]);
+            return topics[i];
+        }
+    }
+    *count = 0;
+    return NULL;
+}
