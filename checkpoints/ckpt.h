@@ -63,7 +63,7 @@ struct ckpt_saved {
     char tag[CKPT_ID_SIZE];
     char commit[CKPT_ID_SIZE];
     char files[CKPT_FILES_MAX][CKPT_ID_SIZE]; /* in the order given */
-    uint64_t superseded_bytes; /* on disk, of files only the replaced checkpoint names: what ckpt_gc may free */
+    uint64_t superseded_bytes; /* of files that only the replaced checkpoint names, on disk */
 };
 
 /*
@@ -82,8 +82,8 @@ struct ckpt_checkpoint {
     const char *message; /* title, blank line, trailers */
     char commit[CKPT_ID_SIZE];
     size_t count;
-    const struct ckpt_file *files;     /* sorted by name */
-    const char (*ids)[CKPT_ID_SIZE]; /* of each file */
+    const struct ckpt_file *files; /* sorted by name */
+    char (*ids)[CKPT_ID_SIZE];     /* of each file */
 };
 
 /* CS_ENONAME: no such tag. CS_ECORRUPT: the ref or any object behind it is missing, cut or altered. */
