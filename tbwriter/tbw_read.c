@@ -27,6 +27,7 @@ struct tbw_reader {
     struct tbw_point *points;
     size_t point_capacity;
     struct cs_error failure; /* code 0: none yet */
+    bool ended;
 };
 
 int tbw_reader_open(tbw_reader **out, const char *path, struct cs_error *err)
@@ -99,7 +100,6 @@ static int read_record(tbw_reader *r, size_t *size, struct cs_error *err)
 {
     uint8_t head[FRAME_HEAD];
 
-    r->torn = 0;
     int rc = read_part(r, head, sizeof head, err);
     if (rc <= 0)
         return rc;
@@ -261,8 +261,9 @@ int tbw_reader_next(struct tbw_event *out, tbw_reader *r, struct cs_error *err)
     struct tbw_event event;
     int rc = r->failure.code;
 
-    if (rc == 0) {
+    if (rc == 0 && !r->ended) {
         rc = next(&event, r, &r->failure);
+        r->ended = rc == 0;
         if (rc < 0)
             cs_fail_at(&r->failure, rc, r->path, 0);
     }
