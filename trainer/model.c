@@ -197,6 +197,18 @@ void train_model_free(struct train_model *model)
     free(model);
 }
 
+void train_model_text(struct cs_buf *out, const struct train_model *model)
+{
+    char number[CS_DOUBLE_MAX];
+
+    for (int i = 0; i < model->layer_count; i++) {
+        const struct train_layer *layer = &model->layers[i];
+        cs_buf_addf(out, "%s%s", i ? " > " : "", layer->kind->name);
+        for (int a = 0; a < layer->arg_count; a++)
+            cs_buf_addf(out, " %s", cs_format_double(number, layer->arg[a]));
+    }
+}
+
 void train_model_shape_text(struct cs_buf *out, const struct train_model *model)
 {
     for (int i = 0; i < model->layer_count; i++) {

@@ -92,6 +92,9 @@ int train_model_create(struct train_model **out, const char *text, const struct 
                        struct cs_error *err);
 void train_model_free(struct train_model *model);
 
+/* `layers` in canonical spelling. */
+void train_model_text(struct cs_buf *out, const struct train_model *model);
+
 /* Everything that must agree between trials of one bundle. */
 void train_model_shape_text(struct cs_buf *out, const struct train_model *model);
 

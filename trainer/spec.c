@@ -278,6 +278,19 @@ static int take_data(struct train_spec *spec, struct train_data_info *info, stru
     return take_normalize(spec, err);
 }
 
+/* Spacing around > does not make another model. */
+static void set_canonical_layers(struct train_spec *spec)
+{
+    struct cs_buf text = {0};
+
+    train_model_text(&text, spec->model);
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        if (strcmp(spec->settings[i].key, "layers") == 0)
+            spec->settings[i].value = cs_arena_strdup(&spec->arena, text.data);
+    }
+    cs_buf_clear(&text);
+}
+
 static int take_model(struct train_spec *spec, const struct train_data_info *info,
                       struct cs_error *err)
 {
@@ -291,6 +304,7 @@ static int take_model(struct train_spec *spec, const struct train_data_info *inf
     const int rc = train_model_create(&spec->model, layers, &info->shape, &inner);
     if (rc < 0)
         return cs_fail(err, rc, "layers = %.200s: %s", layers, inner.detail);
+    set_canonical_layers(spec);
     if (spec->model->outputs < info->classes)
         return cs_fail(err, CS_ERANGE, "layers = %.200s: gives %d outputs; %s has %d classes",
                        layers, spec->model->outputs, spec->dataset, info->classes);
@@ -386,6 +400,11 @@ int train_spec_create(struct train_spec **out, const struct train_setting *setti
     else
         *out = spec;
     return rc;
+}
+
+int train_spec_check_data(const struct train_spec *spec, struct cs_error *err)
+{
+    return train_data_check(spec, err);
 }
 
 void train_spec_free(struct train_spec *spec)

@@ -94,6 +94,9 @@ void train_spec_config(struct cs_buf *out, const struct train_spec *spec);
 int train_spec_load(struct train_spec **out, const char *name, const char *text, size_t size,
                     struct cs_error *err);
 
+/* Can its data be read on this machine? CS_EUNAVAILABLE with what to do about it; nothing is loaded. */
+int train_spec_check_data(const struct train_spec *spec, struct cs_error *err);
+
 void train_spec_free(struct train_spec *spec); /* NULL is fine */
 
 /* The tag whose last or best value decides, when a grid names none: "max Accuracy/Val" or "min Loss/Val". */

@@ -62,6 +62,16 @@ int train_data_describe(struct train_data_info *out, const char *dataset, struct
     return kind ? kind->describe(out, args, err) : CS_ENONAME;
 }
 
+int train_data_check(const struct train_spec *spec, struct cs_error *err)
+{
+    const char *args;
+    const struct train_dataset_kind *kind = find(&args, spec->dataset, err);
+
+    if (!kind)
+        return CS_ENONAME;
+    return kind->check ? kind->check(spec->path, err) : 0;
+}
+
 int train_data_sizes(int64_t *train, int64_t *val, const struct train_data_info *info,
                      int64_t limit, double val_split, struct cs_error *err)
 {

@@ -51,6 +51,8 @@ struct train_dataset_kind {
     const char *help;
     /* args: the words after the name, "" when none. CS_EPARSE or CS_ERANGE with the message. */
     int (*describe)(struct train_data_info *out, const char *args, struct cs_error *err);
+    /* Are its files there and readable? NULL: it needs none. */
+    int (*check)(const char *path, struct cs_error *err);
     /* Fill data->train/val pixels or values, labels; index and count are made by the caller. */
     int (*load)(struct train_data *data, const char *args, const char *path,
                 const struct train_data_info *info, struct cs_error *err);
@@ -59,6 +61,9 @@ struct train_dataset_kind {
 const struct train_dataset_kind *const *train_dataset_kinds(void); /* NULL-terminated */
 
 int train_data_describe(struct train_data_info *out, const char *dataset, struct cs_error *err);
+
+/* Can this spec's data be read here? Cheap: nothing is loaded. CS_EUNAVAILABLE with what to do about it. */
+int train_data_check(const struct train_spec *spec, struct cs_error *err);
 
 /* Training rows left after limit and split, from sizes alone. CS_ERANGE when a side is empty. */
 int train_data_sizes(int64_t *train, int64_t *val, const struct train_data_info *info,

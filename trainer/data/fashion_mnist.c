@@ -45,6 +45,30 @@ static char *locate(const char *folder, const char *name)
     return NULL;
 }
 
+static int missing(const char *folder, const char *name, struct cs_error *err)
+{
+    return cs_fail(err, CS_EUNAVAILABLE,
+                   "dataset fashion-mnist: no readable %s(.gz) in %s; install the package "
+                   "dataset-fashion-mnist "
+                   "or set path",
+                   name, folder);
+}
+
+static int check(const char *path, struct cs_error *err)
+{
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                        "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+    const char *folder = *path ? path : DEBIAN_FOLDER;
+
+    for (size_t i = 0; i < CS_COUNT(names); i++) {
+        char *found = locate(folder, names[i]);
+        if (!found)
+            return missing(folder, names[i], err);
+        free(found);
+    }
+    return 0;
+}
+
 static uint32_t big_endian(const uint8_t *p)
 {
     return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
@@ -100,11 +124,7 @@ static int read_named(uint8_t **out, const char *folder, const char *name, uint3
     char *path = locate(folder, name);
 
     if (!path)
-        return cs_fail(
-            err, CS_EUNAVAILABLE,
-            "dataset fashion-mnist: no %s(.gz) in %s; install the package dataset-fashion-mnist "
-            "or set path",
-            name, folder);
+        return missing(folder, name, err);
     const int rc = read_idx(out, path, magic, count, item, err);
     free(path);
     return rc;
@@ -161,5 +181,6 @@ const struct train_dataset_kind train_dataset_fashion_mnist = {
     .help = "70,000 images of clothes, 28 x 28, 10 classes (Debian's package "
             "dataset-fashion-mnist, or `path`)",
     .describe = describe,
+    .check = check,
     .load = load,
 };

@@ -1,0 +1,342 @@
+/*
+ * trial.c - opening, logging, events and the end of an epoch. Checkpoints: trial_save.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cs_error.h"
+#include "common/cs_io.h"
+#include "common/cs_json.h"
+#include "trainer/model.h"
+#include "trainer/trial_impl.h"
+#include "trainer/trial_save_impl.h"
+
+void train_trial_log(const struct train_trial *trial, const char *fmt, ...)
+{
+    struct cs_buf line = {0};
+    char when[32];
+    struct tm tm;
+    const time_t now = time(NULL);
+    va_list args;
+
+    if (trial->log < 0)
+        return;
+    gmtime_r(&now, &tm);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    cs_buf_addf(&line, "%s ", when);
+    char *text = NULL;
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) >= 0)
+        cs_buf_adds(&line, text);
+    va_end(args);
+    free(text);
+    cs_buf_adds(&line, "\n");
+    if (cs_write_all(trial->log, line.data, line.size, NULL) < 0) {
+        /* The log is a convenience: a full disk shows itself in the next checkpoint. */
+    }
+    cs_buf_clear(&line);
+}
+
+/* trial.log, locked for this process; a predecessor that is being killed gets a moment to go. */
+static int open_log(struct train_trial *trial, struct cs_error *err)
+{
+    char *path = cs_xasprintf("%s/trial.log", trial->job.dir);
+    int rc = cs_make_dirs(trial->job.dir, err);
+
+    if (rc == 0) {
+        trial->log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        if (trial->log < 0)
+            rc = cs_fail_errno(err, "%s: cannot open", path);
+    }
+    for (int tries = 0; rc == 0 && flock(trial->log, LOCK_EX | LOCK_NB) < 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == 200)
+            rc = cs_fail(err, CS_EBUSY, "%s: another process works on this trial", path);
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    free(path);
+    return rc;
+}
+
+static int find_metric(const struct train_spec *spec, const char *metric)
+{
+    const char *const *tags = train_spec_tags(spec);
+
+    for (int i = 0; tags[i]; i++) {
+        if (strcmp(tags[i], metric) == 0)
+            return i;
+    }
+    return -1;
+}
+
+int train_trial_open(struct train_trial **out, const struct train_job *job, const char *config,
+                     ckpt_store *store, struct cs_error *err)
+{
+    struct train_trial *trial = cs_xcalloc(1, sizeof *trial);
+    int rc = 0;
+
+    trial->job = *job;
+    trial->log = -1;
+    rc = train_spec_load(&trial->spec, "config.ini", config, strlen(config), err);
+    if (rc == 0)
+        rc = open_log(trial, err);
+    if (rc == 0) {
+        trial->slots =
+            trial->spec->optim->slots(trial->spec->optim->variant(trial->spec->optim_args));
+        trial->rows = cs_xcalloc((size_t) trial->spec->epochs + 1, sizeof *trial->rows);
+        trial->metric_column = find_metric(trial->spec, job->metric);
+        if (trial->metric_column < 0)
+            rc = cs_fail(err, CS_ENONAME, "metric %s: not written by this trial", job->metric);
+    }
+    if (rc == 0)
+        rc = ckpt_remove_stale_locks(store, job->tag, NULL, err);
+    if (rc == 0) {
+        trial->now.lr = trial->spec->scheduler->begin(
+            trial->now.scheduler, trial->spec->scheduler_args, trial->spec->optim_args[0]);
+        rc = train_trial_load(trial, store, err);
+    }
+    if (rc < 0)
+        train_trial_free(trial);
+    else
+        *out = trial;
+    return rc;
+}
+
+static void free_snapshot(struct train_snapshot *s)
+{
+    free(s->w);
+    for (int i = 0; i < KERN_SLOTS; i++)
+        free(s->slot[i]);
+    *s = (struct train_snapshot){0};
+}
+
+void train_trial_free(struct train_trial *trial)
+{
+    if (!trial)
+        return;
+    tbw_writer_close(trial->events, NULL);
+    free_snapshot(&trial->best);
+    free_snapshot(&trial->resume);
+    if (trial->log >= 0)
+        close(trial->log);
+    train_spec_free(trial->spec);
+    free(trial->rows);
+    free(trial);
+}
+
+static void config_table(struct cs_buf *out, const struct train_trial *trial)
+{
+    cs_buf_adds(out, "| key | value |\n| --- | --- |\n");
+    cs_buf_addf(out, "| seed | %llu |\n", (unsigned long long) trial->spec->seed);
+    for (size_t i = 0; i < trial->spec->setting_count; i++) {
+        const struct train_setting *s = &trial->spec->settings[i];
+        if (*s->value)
+            cs_buf_addf(out, "| %s | %s |\n", s->key, s->value);
+    }
+}
+
+static int write_hparams(struct train_trial *trial, struct cs_error *err)
+{
+    const size_t count = json_array_size(trial->job.params);
+    struct tbw_hvalue *values = cs_xcalloc(count + 1, sizeof *values);
+    size_t i;
+    const json_t *param;
+
+    json_array_foreach(trial->job.params, i, param)
+    {
+        const json_t *num = json_object_get(param, "num");
+        values[i] = (struct tbw_hvalue){
+            .name = cs_json_get_text(param, "key", ""),
+            .kind = num ? TBW_FLOAT : TBW_STRING,
+            .text = cs_json_get_text(param, "value", ""),
+            .num = num ? json_number_value(num) : 0,
+        };
+    }
+    const int rc = tbw_writer_hparams_start(trial->events, values, count, trial->job.group, 0, err);
+    free(values);
+    return rc;
+}
+
+int train_trial_begin_events(struct train_trial *trial, struct cs_error *err)
+{
+    const bool fresh = trial->now.epoch == 0;
+    const struct tbw_options options = {.start_step = fresh ? 0 : trial->now.epoch + 1};
+
+    CS_TRY(tbw_writer_open(&trial->events, trial->job.dir, &options, err));
+    if (!fresh)
+        return 0;
+    CS_TRY(write_hparams(trial, err));
+    struct cs_buf text = {0};
+    config_table(&text, trial);
+    int rc = tbw_writer_text(trial->events, "Config", 0, text.data, err);
+    cs_buf_clear(&text);
+    if (rc == 0)
+        rc = tbw_writer_flush(trial->events, err);
+    return rc;
+}
+
+int train_trial_end_events(struct train_trial *trial, struct cs_error *err)
+{
+    const enum tbw_status status = trial->now.state == TRAIN_DONE ? TBW_SUCCESS : TBW_FAILURE;
+    int rc = tbw_writer_hparams_end(trial->events, status, 0, err);
+
+    if (rc == 0)
+        rc = tbw_writer_sync(trial->events, err);
+    const int closed = tbw_writer_close(trial->events, rc == 0 ? err : NULL);
+    trial->events = NULL;
+    return rc < 0 ? rc : closed;
+}
+
+void train_trial_place(struct train_trial *trial, train_bundle *bundle, int k)
+{
+    const size_t bytes = trial->spec->model->floats * sizeof(float);
+
+    train_bundle_init(bundle, k);
+    if (trial->resumed) {
+        memcpy(train_bundle_weights(bundle, k), trial->resume.w, bytes);
+        for (int i = 0; i < trial->slots; i++)
+            memcpy(train_bundle_slot(bundle, k, i), trial->resume.slot[i], bytes);
+    }
+    *train_bundle_sums(bundle, k) = trial->now.sums;
+    train_bundle_set_lr(bundle, k, trial->now.lr);
+    free_snapshot(&trial->resume);
+}
+
+static void take_snapshot(struct train_trial *trial, train_bundle *bundle, int k)
+{
+    const size_t floats = trial->spec->model->floats;
+
+    if (!trial->best.w) {
+        trial->best.w = cs_xmalloc(floats * sizeof(float));
+        for (int i = 0; i < trial->slots; i++)
+            trial->best.slot[i] = cs_xmalloc(floats * sizeof(float));
+    }
+    memcpy(trial->best.w, train_bundle_weights(bundle, k), floats * sizeof(float));
+    for (int i = 0; i < trial->slots; i++)
+        memcpy(trial->best.slot[i], train_bundle_slot(bundle, k, i), floats * sizeof(float));
+}
+
+static bool improves(const struct train_trial *trial, double value)
+{
+    if (!isfinite(value))
+        return false;
+    if (trial->now.best_epoch == 0)
+        return true;
+    return trial->job.maximize ? value > trial->now.best_value : value < trial->now.best_value;
+}
+
+static int write_epoch(struct train_trial *trial, const struct train_row *row, double seconds,
+                       double samples_per_second, struct cs_error *err)
+{
+    static const char *const descriptions[ROW_COUNT] = {
+        "mean training loss over the epoch, dropout on",
+        "fraction of training examples classified right during the epoch",
+        "mean loss on the validation set after the epoch",
+        "fraction of validation examples classified right after the epoch",
+        "learning rate in force at the epoch's last step",
+        "norm of the gradient at the epoch's last step",
+    };
+    const char *const *tags = train_spec_tags(trial->spec);
+    struct tbw_scalar points[ROW_COUNT + 3];
+    size_t n = 0;
+    char best_tag[128];
+
+    for (int i = 0; i < ROW_COUNT; i++)
+        points[n++] = (struct tbw_scalar){tags[i], row->value[i], descriptions[i]};
+    points[n++] = (struct tbw_scalar){"Time/Epoch_Seconds", seconds,
+                                      "seconds of the epoch, evaluation included"};
+    points[n++] =
+        (struct tbw_scalar){"Throughput/Samples_Per_Second", samples_per_second, "training only"};
+    snprintf(best_tag, sizeof best_tag, "Best/%.100s", trial->job.metric);
+    if (trial->now.best_epoch)
+        points[n++] = (struct tbw_scalar){best_tag, trial->now.best_value, "best value so far"};
+    CS_TRY(tbw_writer_scalars(trial->events, trial->now.epoch, points, n, err));
+    return tbw_writer_flush(trial->events, err);
+}
+
+int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k,
+                          const struct train_row *row, double seconds, double samples_per_second,
+                          struct cs_error *err)
+{
+    struct train_standing *now = &trial->now;
+
+    trial->rows[now->epoch++] = *row;
+    now->step = 0;
+    now->sums = (struct train_sums){0};
+    now->seconds += seconds;
+    if (!isfinite(row->value[ROW_LOSS_TRAIN]) || !train_bundle_finite(bundle, k))
+        now->state = TRAIN_DIVERGED;
+    else if (now->epoch == trial->spec->epochs)
+        now->state = TRAIN_DONE;
+    now->lr = trial->spec->scheduler->next(
+        now->scheduler, trial->spec->scheduler_args, trial->spec->optim_args[0], row->value[ROW_LR],
+        now->epoch, row->value[ROW_LOSS_VAL], row->value[ROW_ACCURACY_VAL]);
+    train_bundle_set_lr(bundle, k, now->lr);
+    if (improves(trial, row->value[trial->metric_column]) && now->state != TRAIN_DIVERGED) {
+        now->best_epoch = now->epoch;
+        now->best_value = row->value[trial->metric_column];
+        take_snapshot(trial, bundle, k);
+        trial->best.standing = *now;
+        trial->best_saved = false;
+    }
+    train_trial_log(trial,
+                    "epoch %d/%d Loss/Train %.6g Accuracy/Train %.4f Loss/Val %.6g Accuracy/Val "
+                    "%.4f lr %g %.2f s",
+                    now->epoch, trial->spec->epochs, row->value[ROW_LOSS_TRAIN],
+                    row->value[ROW_ACCURACY_TRAIN], row->value[ROW_LOSS_VAL],
+                    row->value[ROW_ACCURACY_VAL], row->value[ROW_LR], seconds);
+    return write_epoch(trial, row, seconds, samples_per_second, err);
+}
+
+/* Automatic: when the time since the last save has earned a hundred times its cost. */
+bool train_trial_save_due(const struct train_trial *trial)
+{
+    if (trial->spec->checkpoint_every > 0)
+        return trial->now.epoch % trial->spec->checkpoint_every == 0;
+    const double cost = trial->save_cost > 0 ? trial->save_cost : 0.03;
+    return cs_mono_seconds() - trial->saved_at >= 100 * cost;
+}
+
+json_t *train_trial_last_json(const struct train_trial *trial)
+{
+    const char *const *tags = train_spec_tags(trial->spec);
+    json_t *out = json_object();
+
+    for (int i = 0; i < ROW_COUNT && trial->now.epoch > 0; i++)
+        cs_json_set(out, tags[i], cs_json_number(trial->rows[trial->now.epoch - 1].value[i]));
+    return out;
+}
+
+/* Losses are best low, accuracies high; the learning rate and the norm have no best. */
+json_t *train_trial_best_json(const struct train_trial *trial)
+{
+    const char *const *tags = train_spec_tags(trial->spec);
+    json_t *out = json_object();
+
+    for (int i = 0; i < ROW_COUNT; i++) {
+        const bool high = strncmp(tags[i], "Accuracy", 8) == 0;
+        int best = -1;
+        if (!high && strncmp(tags[i], "Loss", 4) != 0)
+            continue;
+        for (int e = 0; e < trial->now.epoch; e++) {
+            const double v = trial->rows[e].value[i];
+            const double old = best < 0 ? 0 : trial->rows[best].value[i];
+            if (isfinite(v) && (best < 0 || (high ? v > old : v < old)))
+                best = e;
+        }
+        if (best < 0)
+            continue;
+        json_t *entry = json_object();
+        cs_json_set(entry, "value", cs_json_number(trial->rows[best].value[i]));
+        cs_json_set(entry, "epoch", json_integer(best + 1));
+        cs_json_set(out, tags[i], entry);
+    }
+    return out;
+}

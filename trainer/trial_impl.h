@@ -1,0 +1,117 @@
+/*
+ * trial_impl.h - one trial in a worker's hands: its state, its files, its checkpoints. Private to trainer/.
+ *
+ * Files of the trial (one writer each, this process): the event file, trial.log (its flock says that a process
+ * works on the trial), and the tags `tag`/best and `tag`/last. The checkpoint's tree: config.ini, metrics.json,
+ * model.safetensors, optimizer.safetensors, state.json, curve.csv.
+ */
+#ifndef TRAIN_TRIAL_IMPL_H
+#define TRAIN_TRIAL_IMPL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "checkpoints/ckpt.h"
+#include "tbwriter/tbw.h"
+#include "trainer/bundle.h"
+#include "trainer/schedulers/scheduler.h"
+#include "trainer/spec.h"
+
+/* Columns of the curve, in the order of train_spec_tags. */
+enum {
+    ROW_LOSS_TRAIN,
+    ROW_ACCURACY_TRAIN,
+    ROW_LOSS_VAL,
+    ROW_ACCURACY_VAL,
+    ROW_LR,
+    ROW_GRAD_NORM,
+    ROW_COUNT
+};
+
+struct train_row {
+    double value[ROW_COUNT];
+};
+
+enum train_state { TRAIN_RUNNING, TRAIN_DONE, TRAIN_DIVERGED };
+
+/* Everything a checkpoint must hold besides weights and optimizer state. */
+struct train_standing {
+    enum train_state state;
+    int epoch; /* epochs completed = rows of the curve */
+    int step;  /* batches done in the next epoch, with their sums */
+    struct train_sums sums;
+    double lr; /* of the next step */
+    double scheduler[TRAIN_SCHEDULER_STATE];
+    int best_epoch; /* 0 = none yet */
+    double best_value;
+    double seconds; /* of training and evaluating, over all attempts */
+};
+
+/* What the controller asked for. Strings live in the command's JSON. */
+struct train_job {
+    const char *store_path, *metric, *name, *dir, *tag, *title, *group;
+    bool maximize;
+    int64_t number, attempt;
+    const json_t *params;
+};
+
+/* Weights and state tensors as they were at an epoch's end. */
+struct train_snapshot {
+    float *w, *slot[KERN_SLOTS];
+    struct train_standing standing;
+};
+
+struct train_trial {
+    struct train_job job;
+    struct train_spec *spec;
+    struct train_standing now;
+    struct train_row *rows; /* [now.epoch] */
+    int metric_column;
+    struct train_snapshot best;
+    bool best_saved;              /* the best tag holds `best` */
+    struct train_snapshot resume; /* weights read from `last`, until the bundle has them */
+    bool resumed;
+    tbw_writer *events;
+    int log;          /* descriptor of trial.log, locked */
+    double save_cost; /* seconds the last save took */
+    double saved_at;  /* monotonic */
+    uint64_t superseded_bytes;
+    int slots;
+};
+
+/* Parse the job, take the trial's lock, read its `last` checkpoint if there is one. */
+int train_trial_open(struct train_trial **out, const struct train_job *job, const char *config,
+                     ckpt_store *store, struct cs_error *err);
+void train_trial_free(struct train_trial *trial);
+
+/* Start the event file of this attempt. */
+int train_trial_begin_events(struct train_trial *trial, struct cs_error *err);
+
+/* Bring trial k of the bundle to where the trial stands (fresh, or from the checkpoint read). */
+void train_trial_place(struct train_trial *trial, train_bundle *bundle, int k);
+
+/* An epoch is over: row and best updated, events written, next learning rate chosen. */
+int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k,
+                          const struct train_row *row, double seconds, double samples_per_second,
+                          struct cs_error *err);
+
+/* The last words of the run's event file; then it is closed. */
+int train_trial_end_events(struct train_trial *trial, struct cs_error *err);
+
+/* Write `last`, and `best` when it is new. */
+int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckpt_store *store,
+                     struct cs_error *err);
+
+/* Is a checkpoint due after this epoch? */
+bool train_trial_save_due(const struct train_trial *trial);
+
+/* {TAG: value} of the last row, and {TAG: {value, epoch}} of the best values. */
+json_t *train_trial_last_json(const struct train_trial *trial);
+json_t *train_trial_best_json(const struct train_trial *trial);
+
+/* One line into trial.log. */
+void train_trial_log(const struct train_trial *trial, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

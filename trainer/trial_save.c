@@ -1,0 +1,380 @@
+/*
+ * trial_save.c - a trial's checkpoints: what is in them and how it is read back.
+ *
+ *   config.ini             the trial alone, runnable
+ *   metrics.json           {"epoch", "state", "metrics": {TAG: value}, "best": {TAG: {"value", "epoch"}}}
+ *   model.safetensors      parameters named and shaped as torch.nn.Sequential's state_dict
+ *   optimizer.safetensors  "<parameter>.<PyTorch's state key>", metadata: optimizer, step
+ *   state.json             struct train_standing; doubles in their shortest exact form
+ *   curve.csv              epoch and the tags of train_spec_tags, one line an epoch
+ *
+ * All but state.json's seconds depend on nothing but the configuration, so equal trials share these objects.
+ */
+#include "trainer/trial_save_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoints/safetensors.h"
+#include "common/cs_error.h"
+#include "common/cs_io.h"
+#include "common/cs_json.h"
+#include "trainer/model.h"
+#include "version.h"
+
+enum { FILES = 6 };
+
+static const char *const state_names[] = {"running", "done", "diverged"};
+
+/* Where weights, state tensors and standing come from: the bundle, or the best epoch's snapshot. */
+struct source {
+    const struct train_trial *trial;
+    const float *w, *slot[KERN_SLOTS];
+    const struct train_standing *standing;
+};
+
+static void set_tensor(struct st_tensor *t, struct cs_arena *arena, const struct train_segment *s,
+                       const char *suffix, const float *memory)
+{
+    float *data = cs_arena_alloc(arena, (size_t) s->elements * sizeof *data);
+
+    train_segment_unpack(s, data, memory);
+    *t = (struct st_tensor){
+        .name = *suffix ? cs_arena_printf(arena, "%s.%s", s->name, suffix) : s->name,
+        .ndim = s->in ? 2 : 1,
+        .shape = {s->out, s->in},
+        .data = data,
+    };
+}
+
+static int encode_model(struct cs_buf *out, const struct source *src, struct cs_error *err)
+{
+    const struct train_model *model = src->trial->spec->model;
+    struct cs_arena arena = {0};
+    struct st_tensor *tensors =
+        cs_arena_alloc(&arena, (size_t) model->segment_count * sizeof *tensors);
+
+    for (int i = 0; i < model->segment_count; i++)
+        set_tensor(&tensors[i], &arena, &model->segments[i], "", src->w);
+    const int rc = st_encode(out, tensors, (size_t) model->segment_count, NULL, 0, err);
+    cs_arena_clear(&arena);
+    return rc;
+}
+
+static int64_t steps_done(const struct train_trial *trial, const struct train_standing *s)
+{
+    const int64_t batch = trial->spec->batch_size;
+    return s->epoch * ((trial->spec->train_examples + batch - 1) / batch) + s->step;
+}
+
+static int encode_optimizer(struct cs_buf *out, const struct source *src, struct cs_error *err)
+{
+    const struct train_spec *spec = src->trial->spec;
+    const struct train_model *model = spec->model;
+    const int variant = spec->optim->variant(spec->optim_args), slots = src->trial->slots;
+    struct cs_arena arena = {0};
+    const size_t count = (size_t) (model->segment_count * slots);
+    struct st_tensor *tensors = cs_arena_alloc(&arena, (count + 1) * sizeof *tensors);
+
+    for (int i = 0; i < model->segment_count; i++) {
+        for (int k = 0; k < slots; k++)
+            set_tensor(&tensors[i * slots + k], &arena, &model->segments[i],
+                       spec->optim->slot_name(variant, k), src->slot[k]);
+    }
+    const char *const pairs[] = {
+        "optimizer", spec->optim->name, "step",
+        cs_arena_printf(&arena, "%lld", (long long) steps_done(src->trial, src->standing))};
+    const int rc = st_encode(out, tensors, count, pairs, 2, err);
+    cs_arena_clear(&arena);
+    return rc;
+}
+
+static void encode_state(struct cs_buf *out, const struct source *src)
+{
+    const struct train_standing *s = src->standing;
+    json_t *root = json_object(), *sums = json_object(), *scheduler = json_array();
+
+    for (int i = 0; i < TRAIN_SCHEDULER_STATE; i++)
+        json_array_append_new(scheduler, cs_json_number(s->scheduler[i]));
+    cs_json_set(sums, "loss", cs_json_number(s->sums.loss));
+    cs_json_set(sums, "batch_means", cs_json_number(s->sums.batch_means));
+    cs_json_set(sums, "correct", json_integer(s->sums.correct));
+    cs_json_set(sums, "samples", json_integer(s->sums.samples));
+    cs_json_set(sums, "batches", json_integer(s->sums.batches));
+    cs_json_set(root, "id", cs_json_text(src->trial->spec->id));
+    cs_json_set(root, "state", cs_json_text(state_names[s->state]));
+    cs_json_set(root, "epoch", json_integer(s->epoch));
+    cs_json_set(root, "step", json_integer(s->step));
+    cs_json_set(root, "sums", sums);
+    cs_json_set(root, "lr", cs_json_number(s->lr));
+    cs_json_set(root, "scheduler", scheduler);
+    cs_json_set(root, "best_epoch", json_integer(s->best_epoch));
+    cs_json_set(root, "best_value", cs_json_number(s->best_value));
+    cs_json_set(root, "rng", cs_json_text("philox"));
+    cs_json_set(root, "seed", json_integer((json_int_t) src->trial->spec->seed));
+    cs_json_set(root, "seconds", cs_json_number(s->seconds));
+    cs_json_line(out, root);
+    cs_buf_adds(out, "\n");
+    json_decref(root);
+}
+
+static void encode_curve(struct cs_buf *out, const struct source *src)
+{
+    const char *const *tags = train_spec_tags(src->trial->spec);
+    char number[CS_DOUBLE_MAX];
+
+    cs_buf_adds(out, "epoch");
+    for (int i = 0; i < ROW_COUNT; i++)
+        cs_buf_addf(out, ",%s", tags[i]);
+    cs_buf_adds(out, "\n");
+    for (int e = 0; e < src->standing->epoch; e++) {
+        cs_buf_addf(out, "%d", e + 1);
+        for (int i = 0; i < ROW_COUNT; i++)
+            cs_buf_addf(out, ",%s", cs_format_double(number, src->trial->rows[e].value[i]));
+        cs_buf_adds(out, "\n");
+    }
+}
+
+/* A view of the trial as it stood, so that the JSON of its curve ends at that epoch. */
+static struct train_trial at_standing(const struct source *src)
+{
+    struct train_trial view = *src->trial;
+    view.now = *src->standing;
+    return view;
+}
+
+static void encode_metrics(struct cs_buf *out, const struct source *src)
+{
+    const struct train_trial view = at_standing(src);
+    json_t *root = json_object();
+
+    cs_json_set(root, "epoch", json_integer(view.now.epoch));
+    cs_json_set(root, "state", cs_json_text(state_names[view.now.state]));
+    cs_json_set(root, "metrics", train_trial_last_json(&view));
+    cs_json_set(root, "best", train_trial_best_json(&view));
+    cs_json_line(out, root);
+    cs_buf_adds(out, "\n");
+    json_decref(root);
+}
+
+static struct ckpt_trailer *make_trailers(size_t *count, const struct source *src,
+                                          struct cs_arena *arena)
+{
+    const struct train_trial *trial = src->trial;
+    const char *const *tags = train_spec_tags(trial->spec);
+    struct ckpt_trailer *t =
+        cs_arena_alloc(arena, (trial->spec->setting_count + ROW_COUNT + 8) * sizeof *t);
+    char number[CS_DOUBLE_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < trial->spec->setting_count; i++) {
+        if (*trial->spec->settings[i].value)
+            t[n++] =
+                (struct ckpt_trailer){trial->spec->settings[i].key, trial->spec->settings[i].value};
+    }
+    t[n++] = (struct ckpt_trailer){
+        "seed", cs_arena_printf(arena, "%llu", (unsigned long long) trial->spec->seed)};
+    t[n++] = (struct ckpt_trailer){"trial-id", trial->spec->id};
+    t[n++] = (struct ckpt_trailer){"epoch", cs_arena_printf(arena, "%d", src->standing->epoch)};
+    for (int i = 0; i < ROW_COUNT && src->standing->epoch > 0; i++) {
+        const double v = trial->rows[src->standing->epoch - 1].value[i];
+        t[n++] =
+            (struct ckpt_trailer){tags[i], cs_arena_strdup(arena, cs_format_double(number, v))};
+    }
+    t[n++] = (struct ckpt_trailer){"state", state_names[src->standing->state]};
+    t[n++] = (struct ckpt_trailer){"csweep-version", CSWEEP_VERSION};
+    *count = n;
+    return t;
+}
+
+static int save_one(struct train_trial *trial, const struct source *src, const char *which,
+                    ckpt_store *store, struct cs_error *err)
+{
+    struct cs_buf data[FILES] = {{0}};
+    struct cs_arena arena = {0};
+    struct ckpt_saved saved = {.superseded_bytes = 0};
+    static const char *const names[FILES] = {"config.ini",        "metrics.json",
+                                             "model.safetensors", "optimizer.safetensors",
+                                             "state.json",        "curve.csv"};
+    size_t trailer_count;
+
+    train_spec_config(&data[0], trial->spec);
+    encode_metrics(&data[1], src);
+    int rc = encode_model(&data[2], src, err);
+    if (rc == 0)
+        rc = encode_optimizer(&data[3], src, err);
+    encode_state(&data[4], src);
+    encode_curve(&data[5], src);
+    if (rc == 0) {
+        struct ckpt_file files[FILES];
+        for (int i = 0; i < FILES; i++)
+            files[i] = (struct ckpt_file){names[i], data[i].data, data[i].size};
+        const struct ckpt_trailer *trailers = make_trailers(&trailer_count, src, &arena);
+        const int epoch = src->standing->epoch;
+        const double value = epoch ? trial->rows[epoch - 1].value[trial->metric_column] : 0;
+        const char *title =
+            epoch
+                ? cs_arena_printf(&arena, "%s %s: %s %.4g at epoch %d", trial->job.title, which,
+                                  trial->job.metric, value, epoch)
+                : cs_arena_printf(&arena, "%s %s: before the first epoch", trial->job.title, which);
+        rc = ckpt_save(store, cs_arena_printf(&arena, "%s/%s", trial->job.tag, which), title,
+                       trailers, trailer_count, files, FILES, &saved, err);
+    }
+    trial->superseded_bytes += saved.superseded_bytes;
+    for (int i = 0; i < FILES; i++)
+        cs_buf_clear(&data[i]);
+    cs_arena_clear(&arena);
+    return rc;
+}
+
+int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckpt_store *store,
+                     struct cs_error *err)
+{
+    const double start = cs_mono_seconds();
+    struct source last = {trial, train_bundle_weights(bundle, k), {0}, &trial->now};
+    struct source best = {trial, trial->best.w, {0}, &trial->best.standing};
+
+    for (int i = 0; i < trial->slots; i++) {
+        last.slot[i] = train_bundle_slot(bundle, k, i);
+        best.slot[i] = trial->best.slot[i];
+    }
+    /* best first: `last` says which epoch is best, so it must not be ahead of the tag */
+    if (trial->best.w && !trial->best_saved) {
+        CS_TRY(save_one(trial, &best, "best", store, err));
+        trial->best_saved = true;
+    }
+    CS_TRY(save_one(trial, &last, "last", store, err));
+    trial->saved_at = cs_mono_seconds();
+    trial->save_cost = trial->saved_at - start;
+    return 0;
+}
+
+static int corrupt(const struct train_trial *trial, const char *what, struct cs_error *err)
+{
+    return cs_fail(err, CS_ECORRUPT, "checkpoint %s/last: %s", trial->job.tag, what);
+}
+
+static int decode_state(struct train_trial *trial, const json_t *root, struct cs_error *err)
+{
+    struct train_standing *s = &trial->now;
+    const json_t *sums = json_object_get(root, "sums"),
+                 *scheduler = json_object_get(root, "scheduler");
+    const char *state = cs_json_get_text(root, "state", "");
+
+    if (strcmp(cs_json_get_text(root, "id", ""), trial->spec->id) != 0)
+        return corrupt(trial, "state.json is of another configuration", err);
+    s->state = TRAIN_RUNNING;
+    for (size_t i = 0; i < CS_COUNT(state_names); i++) {
+        if (strcmp(state, state_names[i]) == 0)
+            s->state = (enum train_state) i;
+    }
+    s->epoch = (int) cs_json_get_int(root, "epoch", -1);
+    s->step = (int) cs_json_get_int(root, "step", -1);
+    s->sums = (struct train_sums){
+        .loss = cs_json_get_number(sums, "loss", 0),
+        .batch_means = cs_json_get_number(sums, "batch_means", 0),
+        .correct = cs_json_get_int(sums, "correct", 0),
+        .samples = cs_json_get_int(sums, "samples", 0),
+        .batches = cs_json_get_int(sums, "batches", 0),
+    };
+    s->lr = cs_json_get_number(root, "lr", 0);
+    for (size_t i = 0; i < TRAIN_SCHEDULER_STATE && i < json_array_size(scheduler); i++) {
+        json_t *wrapped = json_object();
+        cs_json_set(wrapped, "v", json_incref(json_array_get(scheduler, i)));
+        s->scheduler[i] = cs_json_get_number(wrapped, "v", 0);
+        json_decref(wrapped);
+    }
+    s->best_epoch = (int) cs_json_get_int(root, "best_epoch", 0);
+    s->best_value = cs_json_get_number(root, "best_value", 0);
+    s->seconds = cs_json_get_number(root, "seconds", 0);
+    if (s->epoch < 0 || s->epoch > trial->spec->epochs || s->step < 0)
+        return corrupt(trial, "state.json: epoch or step out of range", err);
+    return 0;
+}
+
+/* "inf" and "nan" are written by cs_format_double; strtod reads them back. */
+static int decode_curve(struct train_trial *trial, const char *text, struct cs_error *err)
+{
+    const char *at = strchr(text, '\n');
+
+    for (int e = 0; e < trial->now.epoch; e++) {
+        char *end;
+        if (!at || strtol(at + 1, &end, 10) != e + 1)
+            return corrupt(trial, "curve.csv: an epoch is missing", err);
+        for (int i = 0; i < ROW_COUNT; i++) {
+            if (*end != ',')
+                return corrupt(trial, "curve.csv: a column is missing", err);
+            trial->rows[e].value[i] = strtod(end + 1, &end);
+        }
+        at = strchr(end, '\n');
+    }
+    return 0;
+}
+
+static int decode_tensors(struct train_trial *trial, const struct ckpt_file *file,
+                          const char *suffix, float **out, struct cs_error *err)
+{
+    const struct train_model *model = trial->spec->model;
+    struct st_view *view;
+    int rc = file ? st_decode(&view, file->data, file->size, err)
+                  : corrupt(trial, "a file is missing", err);
+
+    if (rc < 0)
+        return rc;
+    *out = cs_xcalloc(model->floats, sizeof **out);
+    for (int i = 0; i < model->segment_count && rc == 0; i++) {
+        const struct train_segment *s = &model->segments[i];
+        char name[96];
+        snprintf(name, sizeof name, "%s%s%s", s->name, *suffix ? "." : "", suffix);
+        const struct st_tensor *t = st_find(view, name);
+        if (!t || t->dtype != ST_F32 || (int64_t) st_length(t) != s->elements)
+            rc = corrupt(trial, "a tensor is missing or has another shape", err);
+        else
+            train_segment_pack(s, *out, t->data);
+    }
+    st_free(view);
+    return rc;
+}
+
+static int decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs_error *err)
+{
+    const struct ckpt_file *state = ckpt_checkpoint_file(c, "state.json"),
+                           *curve = ckpt_checkpoint_file(c, "curve.csv");
+    const struct kern_optim *optim = trial->spec->optim;
+    json_t *root = state ? cs_json_read(state->data, state->size) : NULL;
+
+    if (!root || !curve) {
+        json_decref(root);
+        return corrupt(trial, "state.json or curve.csv is missing or malformed", err);
+    }
+    int rc = decode_state(trial, root, err);
+    json_decref(root);
+    if (rc == 0)
+        rc = decode_curve(trial, curve->data, err);
+    if (rc == 0)
+        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "model.safetensors"), "",
+                            &trial->resume.w, err);
+    for (int i = 0; i < trial->slots && rc == 0; i++)
+        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "optimizer.safetensors"),
+                            optim->slot_name(optim->variant(trial->spec->optim_args), i),
+                            &trial->resume.slot[i], err);
+    trial->resumed = rc == 0;
+    trial->best_saved = true;
+    return rc;
+}
+
+int train_trial_load(struct train_trial *trial, ckpt_store *store, struct cs_error *err)
+{
+    char *tag = cs_xasprintf("%s/last", trial->job.tag);
+    ckpt_checkpoint *c = NULL;
+    int rc = ckpt_load(&c, store, tag, err);
+
+    free(tag);
+    if (rc == CS_ENONAME)
+        return 0;
+    if (rc == 0)
+        rc = decode(trial, c, err);
+    ckpt_checkpoint_free(c);
+    return rc;
+}

@@ -1,0 +1,518 @@
+/*
+ * worker.c - commands to bundles to reports. One thread; nothing is done in the signal handler but setting a flag.
+ */
+#include "trainer/worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cs_error.h"
+#include "common/cs_io.h"
+#include "common/cs_json.h"
+#include "trainer/trial_impl.h"
+
+enum { AUTO_FUSE = 16, AUTO_FUSE_PARAMETERS = 50000 };
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_term(int signal_number)
+{
+    (void) signal_number;
+    stop_asked = 1;
+}
+
+struct worker {
+    int out;
+    const struct kern_ops *ops;
+    ckpt_store *store;
+    char *store_path;
+    struct train_data *data; /* of the last command, kept for the next */
+    double reported_at;      /* of the last progress line */
+};
+
+static json_t *event(const char *name)
+{
+    json_t *line = json_object();
+    cs_json_set(line, "event", cs_json_text(name));
+    return line;
+}
+
+/* One whole line per write; a controller that is gone ends the worker at its next command. */
+static void send(const struct worker *w, json_t *line)
+{
+    struct cs_buf text = {0};
+
+    cs_json_line(&text, line);
+    cs_buf_adds(&text, "\n");
+    if (cs_write_all(w->out, text.data, text.size, NULL) < 0)
+        stop_asked = 1;
+    cs_buf_clear(&text);
+    json_decref(line);
+}
+
+static void send_ready(const struct worker *w)
+{
+    json_t *line = event("ready"), *cpus = json_array();
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        for (int i = 0; i < CPU_SETSIZE; i++) {
+            if (CPU_ISSET(i, &set))
+                json_array_append_new(cpus, json_integer(i));
+        }
+    }
+    cs_json_set(line, "pid", json_integer(getpid()));
+    cs_json_set(line, "backend", cs_json_text(w->ops->instance));
+    cs_json_set(line, "cpus", cpus);
+    send(w, line);
+}
+
+static void send_failed(const struct worker *w, int64_t number, const struct cs_error *err)
+{
+    json_t *line = event("end");
+
+    cs_json_set(line, "number", json_integer(number));
+    cs_json_set(line, "state", cs_json_text("failed"));
+    cs_json_set(line, "cause", cs_json_text(err->code == CS_ENOMEM ? "oom" : "error"));
+    cs_json_set(line, "code", cs_json_text(cs_code_text(err->code)));
+    cs_json_set(line, "detail", cs_json_text(err->detail));
+    send(w, line);
+}
+
+static void send_end(const struct worker *w, const struct train_trial *trial, const char *state)
+{
+    json_t *line = event("end"), *tags = json_array();
+    static const char *const which[] = {"best", "last"};
+
+    for (size_t i = trial->now.best_epoch ? 0 : 1; i < CS_COUNT(which); i++) {
+        char *ref = cs_xasprintf("refs/tags/%s/%s", trial->job.tag, which[i]);
+        json_array_append_new(tags, cs_json_text(ref));
+        free(ref);
+    }
+    cs_json_set(line, "number", json_integer(trial->job.number));
+    cs_json_set(line, "state", cs_json_text(state));
+    cs_json_set(line, "epoch", json_integer(trial->now.epoch));
+    cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
+    cs_json_set(line, "seconds", cs_json_number(trial->now.seconds));
+    cs_json_set(line, "last", train_trial_last_json(trial));
+    cs_json_set(line, "best", train_trial_best_json(trial));
+    cs_json_set(line, "tags", tags);
+    cs_json_set(line, "superseded_bytes", json_integer((json_int_t) trial->superseded_bytes));
+    train_trial_log(trial, "%s after epoch %d", state, trial->now.epoch);
+    send(w, line);
+}
+
+static const char *end_state(const struct train_trial *trial)
+{
+    return trial->now.state == TRAIN_DIVERGED ? "diverged" : "done";
+}
+
+/* ---- one bundle ---- */
+
+struct batch {
+    struct worker *worker;
+    train_bundle *bundle;
+    struct train_trial **trial; /* [count], in the bundle's order; NULL once it has left */
+    int count;
+    double *grad_norm;
+    struct train_sums *val;
+};
+
+static void leave(struct batch *b, int k)
+{
+    train_trial_free(b->trial[k]);
+    train_bundle_remove(b->bundle, k);
+    b->count--;
+    b->trial[k] = b->trial[b->count];
+    b->grad_norm[k] = b->grad_norm[b->count];
+    b->val[k] = b->val[b->count];
+}
+
+static void fail_trial(struct batch *b, int k, const struct cs_error *err)
+{
+    train_trial_log(b->trial[k], "failed: %s", err->detail);
+    send_failed(b->worker, b->trial[k]->job.number, err);
+    leave(b, k);
+}
+
+static void send_start(const struct batch *b, const struct train_trial *trial)
+{
+    json_t *line = event("start");
+
+    cs_json_set(line, "number", json_integer(trial->job.number));
+    cs_json_set(line, "epoch", json_integer(trial->now.epoch));
+    cs_json_set(line, "step", json_integer(trial->now.step));
+    cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
+    cs_json_set(line, "steps", json_integer(train_bundle_steps(b->bundle)));
+    send(b->worker, line);
+}
+
+static void send_progress(struct batch *b, double samples_per_second)
+{
+    const double now = cs_mono_seconds();
+
+    if (now - b->worker->reported_at < 0.2)
+        return;
+    b->worker->reported_at = now;
+    for (int k = 0; k < b->count; k++) {
+        const struct train_sums *sums = train_bundle_sums(b->bundle, k);
+        json_t *line = event("progress");
+        cs_json_set(line, "number", json_integer(b->trial[k]->job.number));
+        cs_json_set(line, "epoch", json_integer(b->trial[k]->now.epoch + 1));
+        cs_json_set(line, "step", json_integer(train_bundle_step(b->bundle)));
+        cs_json_set(line, "steps", json_integer(train_bundle_steps(b->bundle)));
+        cs_json_set(line, "loss", cs_json_number(sums->loss / (double) sums->samples));
+        cs_json_set(line, "samples_per_second", cs_json_number(samples_per_second));
+        send(b->worker, line);
+    }
+}
+
+static void send_epoch(const struct batch *b, const struct train_trial *trial, double seconds)
+{
+    json_t *line = event("epoch");
+
+    cs_json_set(line, "number", json_integer(trial->job.number));
+    cs_json_set(line, "epoch", json_integer(trial->now.epoch));
+    cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
+    cs_json_set(line, "seconds", cs_json_number(seconds));
+    cs_json_set(line, "metrics", train_trial_last_json(trial));
+    send(b->worker, line);
+}
+
+static double mean_loss(const struct train_spec *spec, const struct train_sums *s)
+{
+    return spec->loss_average_batches ? s->batch_means / (double) s->batches
+                                      : s->loss / (double) s->samples;
+}
+
+static struct train_row make_row(const struct batch *b, int k)
+{
+    const struct train_trial *trial = b->trial[k];
+    const struct train_sums *train = train_bundle_sums(b->bundle, k), *val = &b->val[k];
+    struct train_row row;
+
+    row.value[ROW_LOSS_TRAIN] = mean_loss(trial->spec, train);
+    row.value[ROW_ACCURACY_TRAIN] = (double) train->correct / (double) train->samples;
+    row.value[ROW_LOSS_VAL] = mean_loss(trial->spec, val);
+    row.value[ROW_ACCURACY_VAL] = (double) val->correct / (double) val->samples;
+    row.value[ROW_LR] = trial->now.lr;
+    row.value[ROW_GRAD_NORM] = b->grad_norm[k];
+    return row;
+}
+
+static void end_epoch(struct batch *b, int k, double seconds, double samples_per_second)
+{
+    struct train_trial *trial = b->trial[k];
+    const struct train_row row = make_row(b, k);
+    struct cs_error err;
+    int rc = train_trial_end_epoch(trial, b->bundle, k, &row, seconds, samples_per_second, &err);
+
+    const bool over = trial->now.state != TRAIN_RUNNING;
+    if (rc == 0 && over)
+        rc = train_trial_end_events(trial, &err);
+    if (rc == 0 && (over || train_trial_save_due(trial)))
+        rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
+    if (rc < 0) {
+        fail_trial(b, k, &err);
+        return;
+    }
+    send_epoch(b, trial, seconds);
+    if (over) {
+        send_end(b->worker, trial, end_state(trial));
+        leave(b, k);
+    }
+}
+
+/* Train one epoch, or what is left of it; false when SIGTERM came inside. Times exclude other trials' shares. */
+static bool train_epoch(struct batch *b)
+{
+    const double start = cs_mono_seconds();
+    const int epoch = train_bundle_epoch(b->bundle), first_step = train_bundle_step(b->bundle);
+    const int batch_size = b->trial[0]->spec->batch_size;
+
+    while (train_bundle_epoch(b->bundle) == epoch) {
+        train_bundle_train_step(b->bundle, b->grad_norm);
+        const int step = train_bundle_step(b->bundle);
+        const double elapsed = cs_mono_seconds() - start;
+        if (step > 0)
+            send_progress(b, (double) (step - first_step) * batch_size / (elapsed / b->count));
+        if (step > 0 && stop_asked) {
+            for (int k = 0; k < b->count; k++)
+                b->trial[k]->now.seconds += elapsed / b->count;
+            return false;
+        }
+    }
+    const double trained = (cs_mono_seconds() - start) / b->count;
+    const double samples =
+        (double) b->trial[0]->spec->train_examples - (double) first_step * batch_size;
+    train_bundle_evaluate(b->bundle, b->val);
+    const double total = (cs_mono_seconds() - start) / b->count;
+    for (int k = b->count - 1; k >= 0; k--)
+        end_epoch(b, k, total, samples / trained);
+    train_bundle_clear_sums(b->bundle);
+    return !stop_asked || b->count == 0;
+}
+
+static void interrupt_all(struct batch *b)
+{
+    for (int k = b->count - 1; k >= 0; k--) {
+        struct train_trial *trial = b->trial[k];
+        struct cs_error err;
+        trial->now.step = train_bundle_step(b->bundle);
+        trial->now.sums = *train_bundle_sums(b->bundle, k);
+        int rc = tbw_writer_sync(trial->events, &err);
+        if (rc == 0)
+            rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
+        if (rc < 0) {
+            fail_trial(b, k, &err);
+            continue;
+        }
+        send_end(b->worker, trial, "interrupted");
+        leave(b, k);
+    }
+}
+
+static void begin_all(struct batch *b)
+{
+    train_bundle_seek(b->bundle, b->trial[0]->now.epoch, b->trial[0]->now.step);
+    for (int k = b->count - 1; k >= 0; k--) {
+        struct train_trial *trial = b->trial[k];
+        struct cs_error err;
+        train_trial_place(trial, b->bundle, k);
+        trial->saved_at = cs_mono_seconds();
+        if (train_trial_begin_events(trial, &err) < 0) {
+            fail_trial(b, k, &err);
+            continue;
+        }
+        train_trial_log(trial, "%s attempt %lld at epoch %d step %d, %s", trial->job.name,
+                        (long long) trial->job.attempt, trial->now.epoch, trial->now.step,
+                        b->worker->ops->instance);
+        send_start(b, trial);
+    }
+}
+
+/* Takes the trials: all are ended and freed on return. */
+static void train_batch(struct worker *w, struct train_trial **trials, int count)
+{
+    struct batch b = {.worker = w, .trial = trials, .count = count};
+    struct train_spec **specs = cs_xcalloc((size_t) count, sizeof *specs);
+    struct cs_error err;
+
+    for (int k = 0; k < count; k++)
+        specs[k] = trials[k]->spec;
+    b.grad_norm = cs_xcalloc((size_t) count, sizeof *b.grad_norm);
+    b.val = cs_xcalloc((size_t) count, sizeof *b.val);
+    if (train_bundle_create(&b.bundle, w->ops, specs, count, w->data, 0, &err) < 0) {
+        for (int k = 0; k < count; k++) {
+            send_failed(w, trials[k]->job.number, &err);
+            train_trial_free(trials[k]);
+        }
+    } else {
+        begin_all(&b);
+        while (b.count > 0) {
+            if (!train_epoch(&b))
+                interrupt_all(&b);
+        }
+    }
+    train_bundle_free(b.bundle);
+    free(b.grad_norm);
+    free(b.val);
+    free(specs);
+}
+
+/* ---- one command ---- */
+
+static int load_data(struct worker *w, const struct train_spec *spec, struct cs_error *err)
+{
+    char *key = train_data_key(spec);
+    int rc = 0;
+
+    if (!w->data || strcmp(w->data->key, key) != 0) {
+        train_data_free(w->data);
+        w->data = NULL;
+        rc = train_data_load(&w->data, spec, err);
+    }
+    free(key);
+    return rc;
+}
+
+static int open_store(struct worker *w, const char *path, struct cs_error *err)
+{
+    if (w->store && strcmp(path, w->store_path) == 0)
+        return 0;
+    ckpt_store_close(w->store);
+    w->store = NULL;
+    free(w->store_path);
+    w->store_path = cs_xstrdup(path);
+    return ckpt_store_open(&w->store, path, true, err);
+}
+
+static struct train_job job_of(const json_t *command, const json_t *one)
+{
+    return (struct train_job){
+        .store_path = cs_json_get_text(command, "store", ""),
+        .metric = cs_json_get_text(command, "metric", ""),
+        .maximize = json_is_true(json_object_get(command, "maximize")),
+        .name = cs_json_get_text(one, "name", ""),
+        .dir = cs_json_get_text(one, "dir", ""),
+        .tag = cs_json_get_text(one, "tag", ""),
+        .title = cs_json_get_text(one, "title", ""),
+        .group = cs_json_get_text(one, "group", ""),
+        .number = cs_json_get_int(one, "number", 0),
+        .attempt = cs_json_get_int(one, "attempt", 1),
+        .params = json_object_get(one, "params"),
+    };
+}
+
+/* Open a trial; one that cannot be opened, or is over already, is reported and NULL is returned. */
+static struct train_trial *open_trial(struct worker *w, const json_t *command, const json_t *one)
+{
+    const struct train_job job = job_of(command, one);
+    struct train_trial *trial;
+    struct cs_error err;
+    int rc = open_store(w, job.store_path, &err);
+
+    if (rc == 0)
+        rc = train_trial_open(&trial, &job, cs_json_get_text(one, "config", ""), w->store, &err);
+    if (rc == 0)
+        rc = load_data(w, trial->spec, &err);
+    if (rc < 0) {
+        send_failed(w, job.number, &err);
+        return NULL;
+    }
+    if (trial->now.state != TRAIN_RUNNING) {
+        send_end(w, trial, end_state(trial));
+        train_trial_free(trial);
+        return NULL;
+    }
+    return trial;
+}
+
+static int by_position(const void *a, const void *b)
+{
+    const struct train_trial *x = *(struct train_trial *const *) a,
+                             *y = *(struct train_trial *const *) b;
+
+    if (x->now.epoch != y->now.epoch)
+        return x->now.epoch < y->now.epoch ? -1 : 1;
+    if (x->now.step != y->now.step)
+        return x->now.step < y->now.step ? -1 : 1;
+    return x->job.number < y->job.number ? -1 : x->job.number > y->job.number;
+}
+
+static int bundle_limit(const struct train_trial *trial, int fuse)
+{
+    if (fuse > 0)
+        return fuse;
+    return trial->spec->parameters <= AUTO_FUSE_PARAMETERS ? AUTO_FUSE : 1;
+}
+
+/* Bundles of trials that stand at the same place. */
+static void train_all(struct worker *w, struct train_trial **trials, int count, int fuse)
+{
+    qsort(trials, (size_t) count, sizeof(struct train_trial *), by_position);
+    for (int first = 0; first < count;) {
+        const int limit = bundle_limit(trials[first], fuse);
+        int n = 1;
+        while (first + n < count && n < limit &&
+               trials[first + n]->now.epoch == trials[first]->now.epoch &&
+               trials[first + n]->now.step == trials[first]->now.step)
+            n++;
+        if (stop_asked) { /* not begun: nothing to save */
+            for (int k = first; k < first + n; k++) {
+                send_end(w, trials[k], "interrupted");
+                train_trial_free(trials[k]);
+            }
+        } else {
+            train_batch(w, trials + first, n);
+        }
+        first += n;
+    }
+}
+
+static int obey(struct worker *w, const char *line)
+{
+    json_t *command = cs_json_read(line, strlen(line));
+    const json_t *list = json_object_get(command, "trials");
+
+    if (!command || strcmp(cs_json_get_text(command, "cmd", ""), "train") != 0 ||
+        !json_is_array(list)) {
+        fprintf(stderr, "csweep worker: malformed command: %.200s\n", line);
+        json_decref(command);
+        return -1;
+    }
+    struct train_trial **trials =
+        cs_xcalloc(json_array_size(list) + 1, sizeof(struct train_trial *));
+    int count = 0;
+    size_t i;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        struct train_trial *trial = open_trial(w, command, one);
+        if (trial)
+            trials[count++] = trial;
+    }
+    train_all(w, trials, count, (int) cs_json_get_int(command, "fuse", 0));
+    free(trials);
+    json_decref(command);
+    send(w, event("idle"));
+    return 0;
+}
+
+/* The next line into buf, without its end; false at the end of input or on SIGTERM. */
+static bool read_line(int in, struct cs_buf *pending, struct cs_buf *line)
+{
+    char chunk[65536];
+
+    for (;;) {
+        char *end = pending->size ? memchr(pending->data, '\n', pending->size) : NULL;
+        if (end) {
+            const size_t size = (size_t) (end - pending->data);
+            line->size = 0;
+            cs_buf_add(line, pending->data, size);
+            memmove(pending->data, end + 1, pending->size - size - 1);
+            pending->size -= size + 1;
+            return true;
+        }
+        if (stop_asked)
+            return false;
+        const ssize_t n = read(in, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        cs_buf_add(pending, chunk, (size_t) n);
+    }
+}
+
+int train_worker_run(int in, int out)
+{
+    struct worker w = {.out = out};
+    struct cs_buf pending = {0}, line = {0};
+    struct cs_error err;
+    int rc = 0;
+    const struct sigaction action = {.sa_handler = on_term}; /* no SA_RESTART: read() returns */
+
+    if (kern_backend_find(&w.ops, "cpu", &err) < 0) {
+        fprintf(stderr, "csweep worker: %s\n", err.detail);
+        return 1;
+    }
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGINT, SIG_IGN); /* the controller decides */
+    signal(SIGPIPE, SIG_IGN);
+    send_ready(&w);
+    while (rc == 0 && read_line(in, &pending, &line))
+        rc = obey(&w, line.data);
+    ckpt_store_close(w.store);
+    free(w.store_path);
+    train_data_free(w.data);
+    cs_buf_clear(&pending);
+    cs_buf_clear(&line);
+    return rc < 0 ? 1 : 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * worker.h - the process that trains: commands in on one descriptor, reports out on another.
+ *
+ * Both are lines of JSON. Commands:
+ *   {"cmd":"train","store":PATH,"metric":TAG,"maximize":BOOL,"fuse":N,"trials":[{"number","name","dir","tag","title",
+ *     "group","attempt","config","params":[{"key","value"} or {"key","value","num"}]}]}
+ *       train these trials, equal in shape, in bundles of at most N (0: what suits the machine); dir is the run
+ *       folder, tag the prefix of its two tags (`tag`/best, `tag`/last), config the text of config.ini.
+ * Reports, each with "event":
+ *   ready     pid, backend (the CPU instance in use), cpus (what it may run on)
+ *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps
+ *   progress  number, epoch (from 1), step, steps, loss (mean so far), samples_per_second; at most 5 a second
+ *   epoch     number, epoch, epochs, seconds, metrics {TAG: value}
+ *   end       number, state (done, diverged, interrupted, failed), cause, detail, epoch, epochs, seconds,
+ *             last {TAG: value}, best {TAG: {value, epoch}}, tags [ref], superseded_bytes
+ *   idle      all trials of the command have ended
+ *
+ * Order of writing, per epoch and at the end: events, checkpoint, report. So what is reported is on the disk, and
+ * a trial killed at any moment goes on from its `last` tag with the same bits.
+ *
+ * SIGTERM: finish the step, checkpoint every trial in hand, report them interrupted, leave. The end of the
+ * commands: leave after the work in hand.
+ */
+#ifndef TRAIN_WORKER_H
+#define TRAIN_WORKER_H
+
+/* Runs until `in` ends or SIGTERM; returns the exit code: 0, or 1 when a command could not be read. */
+int train_worker_run(int in, int out);
+
+#endif
