@@ -75,6 +75,9 @@ int ckpt_check_tag(const char *tag, struct cs_error *err);
 /* The object a ref names, zero for a symbolic ref. CS_ENONAME: no such ref. CS_ECORRUPT: empty or odd. */
 int ckpt_ref_target(git_oid *out, ckpt_store *store, const char *ref, struct cs_error *err);
 
+/* Delete the ref's file if it is damaged, so that it can be set again. */
+int ckpt_ref_clear_damage(ckpt_store *store, const char *ref, struct cs_error *err);
+
 struct ckpt_names {
     struct cs_arena arena;
     char **names;

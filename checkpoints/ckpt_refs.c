@@ -85,6 +85,34 @@ int ckpt_ref_target(git_oid *out, ckpt_store *store, const char *ref, struct cs_
     return rc;
 }
 
+/*
+ * libgit2 does not replace a ref file it cannot parse. Delete such a file, under the lock any writer takes: in
+ * between, another save may have put it right.
+ */
+int ckpt_ref_clear_damage(ckpt_store *store, const char *ref, struct cs_error *err)
+{
+    git_oid id;
+    int rc = 0;
+
+    if (ckpt_ref_target(&id, store, ref, NULL) != CS_ECORRUPT)
+        return 0;
+    char *path = cs_xasprintf("%s/%s", store->path, ref);
+    char *lock = cs_xasprintf("%s.lock", path);
+    const int fd = open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        rc = errno == EEXIST ? 0 : cs_fail_errno(err, "%s.lock: cannot create", ref);
+        goto done; /* held: the save waits for it in its turn */
+    }
+    close(fd);
+    if (ckpt_ref_target(&id, store, ref, NULL) == CS_ECORRUPT && unlink(path) < 0)
+        rc = cs_fail_errno(err, "%s: cannot delete the damaged ref", ref);
+    unlink(lock);
+done:
+    free(lock);
+    free(path);
+    return rc;
+}
+
 /* --- many names --- */
 
 static bool ends_in_lock(const char *name)

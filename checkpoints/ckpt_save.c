@@ -185,6 +185,28 @@ static int lock_held(const struct saving *s, struct cs_error *err)
                    s->store->path, s->ref, REF_WAIT_SECONDS);
 }
 
+/* A tag cannot be the folder of another: is part of its path a tag, or the tag a folder of some? */
+static bool clashes(const struct saving *s)
+{
+    struct ckpt_names names = {0};
+    char part[CKPT_REF_SIZE];
+    git_oid id;
+
+    if (ckpt_names_read(&names, s->store, s->ref, NULL) < 0)
+        return false;
+    const bool folder = names.count > 0 && strcmp(names.names[names.count - 1], s->ref) != 0;
+    ckpt_names_clear(&names);
+    if (folder)
+        return true;
+    strcpy(part, s->ref);
+    for (char *slash; (slash = strrchr(part, '/')) && slash > part + strlen(CKPT_TAGS);) {
+        *slash = '\0';
+        if (git_reference_name_to_id(&id, s->store->repo, part) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* GIT_ENOTFOUND: `git pack-refs` removed the folder under us; it is made again on the next try. */
 static int set_ref(struct saving *s, struct cs_error *err)
 {
@@ -192,6 +214,7 @@ static int set_ref(struct saving *s, struct cs_error *err)
     git_reference *ref = NULL;
     int rc;
 
+    CS_TRY(ckpt_ref_clear_damage(s->store, s->ref, err));
     for (;;) {
         rc = git_reference_create(&ref, s->store->repo, s->ref, &s->tag_object, 1, NULL);
         if ((rc != GIT_ELOCKED && rc != GIT_ENOTFOUND) || cs_mono_seconds() >= deadline)
@@ -201,9 +224,12 @@ static int set_ref(struct saving *s, struct cs_error *err)
     git_reference_free(ref);
     if (rc == GIT_ELOCKED)
         return lock_held(s, err);
-    if (rc == GIT_EEXISTS || rc == GIT_EDIRECTORY)
-        return cs_fail(err, CS_ERANGE, "clashes with a tag that is its folder, or in its folder");
-    return rc < 0 ? ckpt_fail_git(err, s->store, CS_EIO, "cannot set the tag") : 0;
+    if (rc == 0)
+        return 0;
+    rc = ckpt_fail_git(err, s->store, CS_EIO, "cannot set the tag");
+    if (clashes(s))
+        rc = cs_fail(err, CS_ERANGE, "clashes with a tag that is its folder, or in its folder");
+    return rc;
 }
 
 /* libgit2 flushed the ref and its folder; flush those above, which may be new. */

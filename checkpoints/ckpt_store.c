@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,13 +277,19 @@ void ckpt_store_close(ckpt_store *store)
     git_libgit2_shutdown();
 }
 
+static void start_libgit2(void)
+{
+    git_libgit2_init();
+}
+
 void ckpt_hash(char out[CKPT_ID_SIZE], const void *data, size_t size)
 {
+    static pthread_once_t once =
+        PTHREAD_ONCE_INIT; /* starting it takes 5 ms: once, and never stopped */
     git_oid id;
 
-    git_libgit2_init();
+    pthread_once(&once, start_libgit2);
     if (git_odb_hash(&id, data, size, GIT_OBJECT_BLOB) < 0)
         abort(); /* cannot: the type is valid and hashing allocates nothing */
     git_oid_tostr(out, CKPT_ID_SIZE, &id);
-    git_libgit2_shutdown();
 }
