@@ -62,9 +62,9 @@ static void send_ready(const struct worker *w)
     cpu_set_t set;
 
     if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        for (int i = 0; i < CPU_SETSIZE; i++) {
+        for (size_t i = 0; i < CPU_SETSIZE; i++) {
             if (CPU_ISSET(i, &set))
-                json_array_append_new(cpus, json_integer(i));
+                json_array_append_new(cpus, json_integer((json_int_t) i));
         }
     }
     cs_json_set(line, "pid", json_integer(getpid()));

@@ -1,0 +1,303 @@
+#include "sweep/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "common/cs_error.h"
+#include "common/cs_io.h"
+#include "common/cs_json.h"
+
+#define CRC_KEY ",\"crc\":\""
+
+enum { CRC_TAIL = 8 + 8 + 2 /* ,"crc":" + 8 digits + "} */, JOURNAL_MAX = 1 << 30 };
+
+struct sweep_journal {
+    int fd;
+    char *path;
+};
+
+static char *journal_path(const char *dir)
+{
+    return cs_xasprintf("%s/journal.jsonl", dir);
+}
+
+/* One line without its end; NULL when it is not a whole, undamaged record. */
+static json_t *parse_line(const char *line, size_t size)
+{
+    if (size < CRC_TAIL + 2 || memcmp(line + size - CRC_TAIL, CRC_KEY, strlen(CRC_KEY)) != 0)
+        return NULL;
+    const uint32_t crc =
+        (uint32_t) crc32(0, (const unsigned char *) line, (unsigned) (size - CRC_TAIL));
+    char digits[9];
+    snprintf(digits, sizeof digits, "%08x", crc);
+    if (memcmp(line + size - 10, digits, 8) != 0)
+        return NULL;
+    json_t *record = cs_json_read(line, size);
+    if (!json_is_object(record)) {
+        json_decref(record);
+        return NULL;
+    }
+    return record;
+}
+
+/*
+ * All whole records; *good is the size of the file up to the end of the last one. Only the last line may be bad,
+ * and only if nothing whole follows it.
+ */
+static int parse_all(json_t *out, size_t *good, const char *path, const char *data, size_t size,
+                     struct cs_error *err)
+{
+    int number = 0, bad = 0;
+
+    *good = 0;
+    for (size_t at = 0; at < size;) {
+        const char *end = memchr(data + at, '\n', size - at);
+        const size_t stop = end ? (size_t) (end - data) : size;
+        json_t *record = end ? parse_line(data + at, stop - at) : NULL;
+        number++;
+        if (record && bad)
+            json_decref(record);
+        if (record && bad)
+            return cs_fail_at(
+                err, cs_fail(err, CS_ECORRUPT, "damaged record; expected JSON with its crc"), path,
+                bad);
+        if (record) {
+            json_array_append_new(out, record);
+            *good = stop + 1;
+        } else if (!bad) {
+            bad = number;
+        }
+        at = stop + 1;
+    }
+    return 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    return ((const struct sweep_record *) a)->number - ((const struct sweep_record *) b)->number;
+}
+
+static struct sweep_record *by_number(struct sweep_state *state, int number)
+{
+    for (size_t i = 0; i < state->count; i++) {
+        if (state->records[i].number == number)
+            return &state->records[i];
+    }
+    return NULL;
+}
+
+static void fold_trial(struct sweep_state *state, const json_t *line)
+{
+    state->records[state->count++] = (struct sweep_record){
+        .number = (int) cs_json_get_int(line, "number", 0),
+        .name = cs_json_get_text(line, "name", ""),
+        .id = cs_json_get_text(line, "id", ""),
+        .point = cs_json_get_text(line, "point", ""),
+        .seed = (uint64_t) cs_json_get_int(line, "seed", 0),
+        .params = json_object_get(line, "params"),
+        .state = "queued",
+        .cause = "",
+        .detail = "",
+    };
+}
+
+static void fold_end(struct sweep_record *r, const json_t *line)
+{
+    r->started = false;
+    r->state = cs_json_get_text(line, "state", "failed");
+    r->cause = cs_json_get_text(line, "cause", "");
+    r->detail = cs_json_get_text(line, "detail", "");
+    r->epoch = (int) cs_json_get_int(line, "epoch", r->epoch);
+    r->epochs = (int) cs_json_get_int(line, "epochs", r->epochs);
+    r->target_epoch = (int) cs_json_get_int(line, "target_epoch", 0);
+    r->seconds = cs_json_get_number(line, "seconds", r->seconds);
+    r->last = json_object_get(line, "last");
+    r->best = json_object_get(line, "best");
+    r->tags = json_object_get(line, "tags");
+}
+
+static void fold(struct sweep_state *state)
+{
+    size_t i;
+    const json_t *line;
+
+    state->records = cs_xcalloc(json_array_size(state->lines) + 1, sizeof *state->records);
+    json_array_foreach(state->lines, i, line)
+    {
+        const char *event = cs_json_get_text(line, "event", "");
+        struct sweep_record *r = by_number(state, (int) cs_json_get_int(line, "number", -1));
+        if (strcmp(event, "sweep") == 0) {
+            state->sweep = cs_json_get_text(line, "sweep", "");
+            state->metric = cs_json_get_text(line, "metric", "");
+            state->target = cs_json_get_text(line, "target", "");
+            state->maximize = json_is_true(json_object_get(line, "maximize"));
+        } else if (strcmp(event, "trial") == 0 && !r) {
+            fold_trial(state, line);
+        } else if (strcmp(event, "start") == 0 && r) {
+            r->started = true;
+            r->attempts++;
+            r->epochs = (int) cs_json_get_int(line, "epochs", r->epochs);
+        } else if (strcmp(event, "end") == 0 && r) {
+            fold_end(r, line);
+        }
+    }
+    for (i = 0; i < state->count; i++) {
+        if (state->records[i].started)
+            state->records[i].state = state->held ? "running" : "interrupted";
+    }
+    qsort(state->records, state->count, sizeof *state->records, compare_numbers);
+}
+
+/* Is the journal locked by some process? Asks, takes nothing. */
+static bool is_held(const char *path)
+{
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fd < 0)
+        return false;
+    const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return held;
+}
+
+int sweep_state_load(struct sweep_state **out, const char *dir, struct cs_error *err)
+{
+    char *path = journal_path(dir);
+    struct cs_buf data = {0};
+    struct sweep_state *state = NULL;
+    size_t good;
+    int rc = 0;
+
+    if (access(path, F_OK) < 0)
+        rc = cs_fail(err, CS_ENONAME, "%s: no sweep here (no journal.jsonl)", dir);
+    if (rc == 0)
+        rc = cs_read_file(&data, path, JOURNAL_MAX, err);
+    if (rc == 0) {
+        state = cs_xcalloc(1, sizeof *state);
+        state->lines = json_array();
+        state->sweep = state->metric = state->target = "";
+        state->held = is_held(path);
+        rc = parse_all(state->lines, &good, path, data.data, data.size, err);
+    }
+    if (rc == 0) {
+        fold(state);
+        *out = state;
+    } else {
+        sweep_state_free(state);
+    }
+    cs_buf_clear(&data);
+    free(path);
+    return rc;
+}
+
+void sweep_state_free(struct sweep_state *state)
+{
+    if (!state)
+        return;
+    json_decref(state->lines);
+    free(state->records);
+    free(state);
+}
+
+const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id)
+{
+    for (size_t i = 0; i < state->count; i++) {
+        if (strcmp(state->records[i].id, id) == 0)
+            return &state->records[i];
+    }
+    return NULL;
+}
+
+static int lock(const sweep_journal *j, struct cs_error *err)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(j->fd, F_OFD_SETLK, &whole) == 0)
+        return 0;
+    if (errno == EAGAIN || errno == EACCES)
+        return cs_fail(err, CS_EBUSY, "%s: another csweep works on this sweep", j->path);
+    return cs_fail_errno(err, "%s: cannot lock", j->path);
+}
+
+/* Cut a torn last line. */
+static int mend(const sweep_journal *j, struct cs_error *err)
+{
+    struct cs_buf data = {0};
+    json_t *lines = json_array();
+    size_t good = 0;
+    int rc = cs_read_file(&data, j->path, JOURNAL_MAX, err);
+
+    if (rc == 0)
+        rc = parse_all(lines, &good, j->path, data.data, data.size, err);
+    if (rc == 0 && good < data.size && ftruncate(j->fd, (off_t) good) < 0)
+        rc = cs_fail_errno(err, "%s: cannot cut the torn last record", j->path);
+    json_decref(lines);
+    cs_buf_clear(&data);
+    return rc;
+}
+
+int sweep_journal_open(sweep_journal **out, const char *dir, struct cs_error *err)
+{
+    sweep_journal *j = cs_xcalloc(1, sizeof *j);
+    int rc = cs_make_dirs(dir, err);
+
+    j->path = journal_path(dir);
+    j->fd = -1;
+    if (rc == 0) {
+        j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        if (j->fd < 0)
+            rc = cs_fail_errno(err, "%s: cannot open", j->path);
+    }
+    if (rc == 0)
+        rc = lock(j, err);
+    if (rc == 0)
+        rc = mend(j, err);
+    if (rc == 0)
+        rc = cs_sync_parent(j->path, err);
+    if (rc < 0)
+        sweep_journal_close(j);
+    else
+        *out = j;
+    return rc;
+}
+
+void sweep_journal_close(sweep_journal *j)
+{
+    if (!j)
+        return;
+    if (j->fd >= 0)
+        close(j->fd);
+    free(j->path);
+    free(j);
+}
+
+int sweep_journal_append(sweep_journal *j, json_t *record, bool sync, struct cs_error *err)
+{
+    struct cs_buf line = {0};
+    json_t *whole = json_object();
+
+    cs_json_set(whole, "t", cs_json_number(cs_wall_seconds()));
+    json_object_update(whole, record);
+    cs_json_line(&line, whole);
+    line.size--; /* the closing brace comes after the crc */
+    const uint32_t crc =
+        (uint32_t) crc32(0, (const unsigned char *) line.data, (unsigned) line.size);
+    cs_buf_addf(&line, CRC_KEY "%08x\"}\n", crc);
+    const off_t before = lseek(j->fd, 0, SEEK_END);
+    int rc = cs_write_all(j->fd, line.data, line.size, err);
+    if (rc == 0 && sync && fdatasync(j->fd) < 0)
+        rc = cs_fail_errno(err, "%s: cannot flush", j->path);
+    if (rc < 0 && before >= 0 && ftruncate(j->fd, before) < 0) {
+        /* the torn record stays the last line; the next open cuts it */
+    }
+    json_decref(whole);
+    json_decref(record);
+    cs_buf_clear(&line);
+    return rc;
+}
