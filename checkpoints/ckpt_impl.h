@@ -45,7 +45,7 @@ struct ckpt_store {
     git_repository *repo;
     git_odb *odb;             /* of repo */
     struct ckpt_loose *loose; /* of odb */
-    int lock_fd;              /* csweep.lock, -1 until first needed */
+    int lock_fd, gate_fd;     /* csweep.lock and .gate, -1 until first needed */
 };
 
 /*

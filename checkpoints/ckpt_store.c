@@ -2,7 +2,8 @@
  * ckpt_store.c - opening and making the repository, its lock, and libgit2's errors.
  *
  * csweep.lock (an empty file in the repository) is held LOCK_SH by every save and load and LOCK_EX by gc, so that
- * no object is judged free between being found and being tagged. flock goes with the process: nothing to clean.
+ * no object is judged free between being found and being tagged. Who waits for it holds csweep.gate, in the same
+ * mode, so that a waiting gc is not overtaken for ever. flock goes with the process: nothing to clean.
  *
  * libgit2's process-wide options set here: flush refs (GIT_OPT_ENABLE_FSYNC_GITDIR), compare hashes on read,
  * no object cache (a cached object would hide that the disk lost it).
@@ -70,18 +71,39 @@ void ckpt_pause(void)
     nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 }
 
-static int open_lock(ckpt_store *store, int operation, struct cs_error *err)
+static int open_lock(int *out, ckpt_store *store, const char *name, int operation,
+                     struct cs_error *err)
 {
-    char *path = cs_xasprintf("%s/csweep.lock", store->path);
     int rc = 0;
 
-    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (store->lock_fd < 0 && operation == LOCK_SH && (errno == EACCES || errno == EROFS))
-        store->lock_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (store->lock_fd < 0)
+    if (*out >= 0)
+        return 0;
+    char *path = cs_xasprintf("%s/%s", store->path, name);
+    *out = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (*out < 0 && (errno == EACCES || errno == EROFS) && operation == LOCK_SH) {
+        *out = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (*out < 0 &&
+            errno == ENOENT) /* nobody could have locked it, and nothing will be written */
+            goto done;
+    }
+    if (*out < 0)
         rc = cs_fail_errno(err, "%s: cannot open", path);
+done:
     free(path);
     return rc;
+}
+
+static int wait_for(int fd, ckpt_store *store, int operation, double deadline, struct cs_error *err)
+{
+    while (fd >= 0 && flock(fd, operation | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return cs_fail_errno(err, "%s/csweep.lock: cannot lock", store->path);
+        if (cs_mono_seconds() >= deadline)
+            return cs_fail(err, CS_EBUSY, "%s/csweep.lock: held by other processes for too long",
+                           store->path);
+        ckpt_pause();
+    }
+    return 0;
 }
 
 int ckpt_lock(ckpt_store *store, int operation, double seconds, struct cs_error *err)
@@ -89,17 +111,13 @@ int ckpt_lock(ckpt_store *store, int operation, double seconds, struct cs_error 
     const double deadline = cs_mono_seconds() + seconds;
 
     store->loose->error = 0;
-    if (store->lock_fd < 0)
-        CS_TRY(open_lock(store, operation, err));
-    while (flock(store->lock_fd, operation | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return cs_fail_errno(err, "%s/csweep.lock: cannot lock", store->path);
-        if (cs_mono_seconds() >= deadline)
-            return cs_fail(err, CS_EBUSY, "%s/csweep.lock: held by another process for %.0f s",
-                           store->path, seconds);
-        ckpt_pause();
-    }
-    return 0;
+    CS_TRY(open_lock(&store->gate_fd, store, "csweep.gate", operation, err));
+    CS_TRY(open_lock(&store->lock_fd, store, "csweep.lock", operation, err));
+    CS_TRY(wait_for(store->gate_fd, store, operation, deadline, err));
+    const int rc = wait_for(store->lock_fd, store, operation, deadline, err);
+    if (store->gate_fd >= 0)
+        flock(store->gate_fd, LOCK_UN);
+    return rc;
 }
 
 void ckpt_unlock(ckpt_store *store)
@@ -252,7 +270,7 @@ int ckpt_store_open(ckpt_store **out, const char *path, bool create, struct cs_e
     git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
     ckpt_store *store = cs_xcalloc(1, sizeof *store);
     store->path = cs_xstrdup(path);
-    store->lock_fd = -1;
+    store->lock_fd = store->gate_fd = -1;
     for (size_t n = strlen(path); n > 1 && store->path[n - 1] == '/'; n--)
         store->path[n - 1] = '\0';
     const int rc = open_repository(store, create, err);
@@ -272,6 +290,8 @@ void ckpt_store_close(ckpt_store *store)
     git_odb_free(store->odb);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
+    if (store->gate_fd >= 0)
+        close(store->gate_fd);
     free(store->path);
     free(store);
     git_libgit2_shutdown();
