@@ -152,7 +152,7 @@ static void close_handle(void *handle)
         uv_close(handle, on_closed);
 }
 
-static void on_exit(uv_process_t *process, int64_t status, int signal_number)
+static void on_exited(uv_process_t *process, int64_t status, int signal_number)
 {
     struct slot *s = process->data;
 
@@ -253,10 +253,16 @@ int sweep_pool_start(sweep_pool *pool, int slot, struct cs_error *err)
     options.env = pool->environment;
     options.stdio = stdio;
     options.stdio_count = 3;
-    options.exit_cb = on_exit;
+    options.exit_cb = on_exited;
     options.flags =
         UV_PROCESS_DETACHED; /* setsid: the terminal's Ctrl-C reaches only the controller */
     const int rc = uv_spawn(pool->loop, &s->process, &options);
+    if (rc < 0) { /* the handles must be closed all the same; exited() follows */
+        s->status = -1;
+        void *const handles[] = {&s->process, &s->in, &s->out, &s->err};
+        for (size_t i = 0; i < CS_COUNT(handles); i++)
+            close_handle(handles[i]);
+    }
     if (rc < 0)
         return cs_fail(err, CS_ECHILD, "cannot start a worker: %s", uv_strerror(rc));
     s->alive = true;
