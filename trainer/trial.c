@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/cs_error.h"
+#include "common/cs_expr.h"
 #include "common/cs_io.h"
 #include "common/cs_json.h"
 #include "trainer/model.h"
@@ -339,4 +340,39 @@ json_t *train_trial_best_json(const struct train_trial *trial)
         cs_json_set(out, tags[i], entry);
     }
     return out;
+}
+
+struct row_names {
+    const struct train_trial *trial;
+    int epoch; /* row, from 0 */
+};
+
+static struct cs_expr_value lookup_row(void *context, const char *name)
+{
+    const struct row_names *c = context;
+    const int column = find_metric(c->trial->spec, name);
+
+    if (strcmp(name, "epoch") == 0)
+        return (struct cs_expr_value){.kind = CS_EXPR_NUMBER, .num = c->epoch + 1};
+    if (column < 0)
+        return (struct cs_expr_value){.kind = CS_EXPR_ABSENT};
+    return (struct cs_expr_value){.kind = CS_EXPR_NUMBER,
+                                  .num = c->trial->rows[c->epoch].value[column]};
+}
+
+int train_trial_target_epoch(const struct train_trial *trial)
+{
+    struct cs_arena arena = {0};
+    struct cs_expr *target = NULL;
+    struct row_names names = {.trial = trial};
+    bool met = false;
+
+    if (!*trial->job.target || cs_expr_compile(&target, trial->job.target, &arena, NULL) < 0)
+        target = NULL;
+    for (; target && !met && names.epoch < trial->now.epoch; names.epoch++) {
+        if (cs_expr_test(&met, target, lookup_row, &names, NULL) < 0)
+            break;
+    }
+    cs_arena_clear(&arena);
+    return met ? names.epoch : 0;
 }

@@ -50,7 +50,7 @@ struct train_standing {
 
 /* What the controller asked for. Strings live in the command's JSON. */
 struct train_job {
-    const char *store_path, *metric, *name, *dir, *tag, *title, *group;
+    const char *store_path, *metric, *name, *dir, *tag, *title, *group, *target;
     bool maximize;
     int64_t number, attempt;
     const json_t *params;
@@ -109,6 +109,9 @@ bool train_trial_save_due(const struct train_trial *trial);
 /* {TAG: value} of the last row, and {TAG: {value, epoch}} of the best values. */
 json_t *train_trial_last_json(const struct train_trial *trial);
 json_t *train_trial_best_json(const struct train_trial *trial);
+
+/* The first epoch whose values meet the job's target, 0 = none does or there is no target. */
+int train_trial_target_epoch(const struct train_trial *trial);
 
 /* One line into trial.log. */
 void train_trial_log(const struct train_trial *trial, const char *fmt, ...)

@@ -103,6 +103,7 @@ static void send_end(const struct worker *w, const struct train_trial *trial, co
     cs_json_set(line, "last", train_trial_last_json(trial));
     cs_json_set(line, "best", train_trial_best_json(trial));
     cs_json_set(line, "tags", tags);
+    cs_json_set(line, "target_epoch", json_integer(train_trial_target_epoch(trial)));
     cs_json_set(line, "superseded_bytes", json_integer((json_int_t) trial->superseded_bytes));
     train_trial_log(trial, "%s after epoch %d", state, trial->now.epoch);
     send(w, line);
@@ -364,6 +365,7 @@ static struct train_job job_of(const json_t *command, const json_t *one)
         .tag = cs_json_get_text(one, "tag", ""),
         .title = cs_json_get_text(one, "title", ""),
         .group = cs_json_get_text(one, "group", ""),
+        .target = cs_json_get_text(command, "target", ""),
         .number = cs_json_get_int(one, "number", 0),
         .attempt = cs_json_get_int(one, "attempt", 1),
         .params = json_object_get(one, "params"),

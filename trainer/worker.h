@@ -2,7 +2,7 @@
  * worker.h - the process that trains: commands in on one descriptor, reports out on another.
  *
  * Both are lines of JSON. Commands:
- *   {"cmd":"train","store":PATH,"metric":TAG,"maximize":BOOL,"fuse":N,"trials":[{"number","name","dir","tag","title",
+ *   {"cmd":"train","store":PATH,"metric":TAG,"maximize":BOOL,"target":EXPR,"fuse":N,"trials":[{"number","name","dir","tag","title",
  *     "group","attempt","config","params":[{"key","value"} or {"key","value","num"}]}]}
  *       train these trials, equal in shape, in bundles of at most N (0: what suits the machine); dir is the run
  *       folder, tag the prefix of its two tags (`tag`/best, `tag`/last), config the text of config.ini.
@@ -12,7 +12,7 @@
  *   progress  number, epoch (from 1), step, steps, loss (mean so far), samples_per_second; at most 5 a second
  *   epoch     number, epoch, epochs, seconds, metrics {TAG: value}
  *   end       number, state (done, diverged, interrupted, failed), cause, detail, epoch, epochs, seconds,
- *             last {TAG: value}, best {TAG: {value, epoch}}, tags [ref], superseded_bytes
+ *             last {TAG: value}, best {TAG: {value, epoch}}, tags [ref], target_epoch, superseded_bytes
  *   idle      all trials of the command have ended
  *
  * Order of writing, per epoch and at the end: events, checkpoint, report. So what is reported is on the disk, and
