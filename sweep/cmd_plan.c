@@ -1,0 +1,295 @@
+/* cmd_plan.c - `csweep plan`: what would run. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cs_error.h"
+#include "common/cs_json.h"
+#include "sweep/cmd.h"
+#include "sweep/plan.h"
+
+enum format { TABLE, JSON, CSV };
+
+extern const struct sweep_command sweep_command_plan;
+
+static json_t *value_json(const char *text, bool numeric)
+{
+    double num;
+    return numeric && cs_parse_double(&num, text) ? cs_json_number(num) : cs_json_text(text);
+}
+
+static json_t *trial_json(const struct sweep_trial *trial)
+{
+    json_t *out = json_object(), *params = json_object();
+
+    for (size_t i = 0; i < trial->param_count; i++) {
+        const struct sweep_param *param = &trial->params[i];
+        cs_json_set(params, param->key, value_json(param->value, param->numeric));
+    }
+    cs_json_set(out, "number", cs_json_number(trial->number));
+    cs_json_set(out, "name", cs_json_text(trial->name));
+    cs_json_set(out, "id", cs_json_text(trial->id));
+    cs_json_set(out, "seed", json_integer((json_int_t) trial->seed));
+    cs_json_set(out, "params", params);
+    return out;
+}
+
+static void print_json(const struct sweep_plan *plan)
+{
+    json_t *out = json_object(), *axes = json_array(), *trials = json_array();
+    struct cs_buf line = {0};
+
+    for (size_t i = 0; i < plan->axis_count; i++) {
+        const struct sweep_axis *axis = &plan->axes[i];
+        json_t *object = json_object(), *values = json_array();
+        for (size_t k = 0; k < axis->count; k++)
+            json_array_append_new(values, value_json(axis->values[k], axis->numeric));
+        cs_json_set(object, "key", cs_json_text(axis->key));
+        cs_json_set(object, "values", values);
+        json_array_append_new(axes, object);
+    }
+    for (size_t i = 0; i < plan->trial_count; i++)
+        json_array_append_new(trials, trial_json(&plan->trials[i]));
+    cs_json_set(out, "sweep", cs_json_text(plan->name));
+    cs_json_set(out, "points", json_integer((json_int_t) plan->point_count));
+    cs_json_set(out, "trials", json_integer((json_int_t) plan->trial_count));
+    cs_json_set(out, "axes", axes);
+    cs_json_set(out, "trial", trials);
+    cs_json_line(&line, out);
+    puts(line.data);
+    cs_buf_clear(&line);
+    json_decref(out);
+}
+
+/* The keys of all trials, in file order of their first appearance. */
+static const char **collect_keys(const struct sweep_plan *plan, bool varying, size_t *count)
+{
+    const char **keys = NULL;
+    const struct sweep_param *last = NULL;
+
+    *count = 0;
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        const struct sweep_trial *trial = &plan->trials[t];
+        size_t at = 0;
+        if (trial->params == last)
+            continue; /* another seed */
+        last = trial->params;
+        for (size_t i = 0; i < trial->param_count; i++) {
+            size_t k = 0;
+            if (varying && !trial->params[i].varies)
+                continue;
+            while (k < *count && strcmp(keys[k], trial->params[i].key) != 0)
+                k++;
+            if (k == *count) {
+                keys = cs_xrealloc(keys, (*count + 1) * sizeof *keys);
+                memmove(&keys[at + 1], &keys[at], (*count - at) * sizeof *keys);
+                keys[at] = trial->params[i].key;
+                k = at;
+                ++*count;
+            }
+            at = k + 1;
+        }
+    }
+    return keys;
+}
+
+static const char *value_of(const struct sweep_trial *trial, const char *key)
+{
+    for (size_t i = 0; i < trial->param_count; i++) {
+        if (strcmp(trial->params[i].key, key) == 0)
+            return trial->params[i].value;
+    }
+    return NULL;
+}
+
+static void print_csv_field(const char *text)
+{
+    if (!strpbrk(text, ",\"\n")) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"')
+            putchar('"');
+        putchar(*text);
+    }
+    putchar('"');
+}
+
+static void print_csv(const struct sweep_plan *plan)
+{
+    size_t count;
+    const char **keys = collect_keys(plan, false, &count);
+
+    fputs("number,name,id,seed", stdout);
+    for (size_t k = 0; k < count; k++)
+        printf(",%s", keys[k]);
+    putchar('\n');
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        const struct sweep_trial *trial = &plan->trials[t];
+        printf("%d,", trial->number);
+        print_csv_field(trial->name);
+        printf(",%s,%llu", trial->id, (unsigned long long) trial->seed);
+        for (size_t k = 0; k < count; k++) {
+            const char *value = value_of(trial, keys[k]);
+            putchar(',');
+            print_csv_field(value ? value : "");
+        }
+        putchar('\n');
+    }
+    free(keys);
+}
+
+enum { COLUMN_MAX = 40 };
+
+static int column_width(const struct sweep_plan *plan, const char *key)
+{
+    size_t width = strlen(key);
+
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        const char *value = value_of(&plan->trials[t], key);
+        if (value && strlen(value) > width)
+            width = strlen(value);
+    }
+    return width > COLUMN_MAX ? COLUMN_MAX : (int) width;
+}
+
+/* A cell of that width; a text too long ends in "...". */
+static void print_cell(const char *text, int width)
+{
+    if (strlen(text) <= (size_t) width)
+        printf("  %-*s", width, text);
+    else
+        printf("  %.*s...", width - 3, text);
+}
+
+static void print_summary(const struct sweep_plan *plan)
+{
+    printf("%s: %zu point%s x %zu seed%s = %zu trial%s", plan->name, plan->point_count,
+           plan->point_count == 1 ? "" : "s", plan->seed_count, plan->seed_count == 1 ? "" : "s",
+           plan->trial_count, plan->trial_count == 1 ? "" : "s");
+    if (plan->merged_count)
+        printf(" (%zu equal point%s merged)", plan->merged_count,
+               plan->merged_count == 1 ? "" : "s");
+    printf("; %s %s", plan->maximize ? "max" : "min", plan->metric);
+    if (*plan->target_text)
+        printf("; target %s", plan->target_text);
+    putchar('\n');
+}
+
+static void print_table(const struct sweep_plan *plan)
+{
+    size_t count;
+    const char **keys = collect_keys(plan, true, &count);
+    int *widths = cs_xcalloc(count, sizeof *widths);
+
+    printf("%6s", "trial");
+    for (size_t k = 0; k < count; k++) {
+        widths[k] = column_width(plan, keys[k]);
+        print_cell(keys[k], widths[k]);
+    }
+    puts(plan->seed_count > 1 ? "  seed" : "");
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        const struct sweep_trial *trial = &plan->trials[t];
+        printf("%6d", trial->number);
+        for (size_t k = 0; k < count; k++) {
+            const char *value = value_of(trial, keys[k]);
+            print_cell(value ? value : "-", widths[k]);
+        }
+        if (plan->seed_count > 1)
+            printf("  %llu", (unsigned long long) trial->seed);
+        putchar('\n');
+    }
+    putchar('\n');
+    print_summary(plan);
+    free(widths);
+    free(keys);
+}
+
+static int print_plan(const struct sweep_plan_input *input, enum format format)
+{
+    struct sweep_plan *plan;
+    struct sweep_faults faults = {0};
+    const int rc = sweep_plan_create(&plan, input, &faults);
+
+    if (rc < 0) {
+        fputs(faults.text.data ? faults.text.data : "", stderr);
+        if (rc != CS_EIO)
+            fprintf(stderr, "csweep: %s: %zu fault%s; nothing planned\n", input->path, faults.count,
+                    faults.count == 1 ? "" : "s");
+        cs_buf_clear(&faults.text);
+        return SWEEP_EXIT_GRID;
+    }
+    for (size_t i = 0; i < plan->warning_count; i++)
+        fprintf(stderr, "csweep: warning: %s\n", plan->warnings[i]);
+    if (format == JSON)
+        print_json(plan);
+    else if (format == CSV)
+        print_csv(plan);
+    else
+        print_table(plan);
+    sweep_plan_free(plan);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("csweep: cannot write the plan\n", stderr);
+        return SWEEP_EXIT_ENVIRONMENT;
+    }
+    return SWEEP_EXIT_OK;
+}
+
+static int run_plan(int argc, char **argv)
+{
+    static const struct option options[] = {{"preset", required_argument, NULL, 'p'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"csv", no_argument, NULL, 'c'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    const char **presets = cs_xcalloc((size_t) argc, sizeof *presets);
+    struct sweep_plan_input input = {.presets = presets};
+    enum format format = TABLE;
+    int rc = -1;
+
+    opterr = 0;
+    optind = 0;
+    for (int c; rc < 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (c == 'p')
+            presets[input.preset_count++] = optarg;
+        else if (c == 'j' || c == 'c')
+            format = c == 'j' ? JSON : CSV;
+        else if (c == 'h')
+            rc =
+                fputs(sweep_command_plan.help, stdout) < 0 ? SWEEP_EXIT_ENVIRONMENT : SWEEP_EXIT_OK;
+        else
+            rc = sweep_usage(&sweep_command_plan, "%s: unknown option or missing value",
+                             argv[optind - 1]);
+    }
+    if (rc < 0 && optind >= argc)
+        rc = sweep_usage(&sweep_command_plan, "no grid file given");
+    if (rc < 0) {
+        input.path = argv[optind];
+        input.overrides = (const char *const *) &argv[optind + 1];
+        input.override_count = (size_t) (argc - optind - 1);
+        rc = print_plan(&input, format);
+    }
+    free(presets);
+    return rc;
+}
+
+const struct sweep_command sweep_command_plan = {
+    .name = "plan",
+    .summary = "print every trial a grid file asks for; writes nothing",
+    .help =
+        "usage: csweep plan GRID.ini [KEY=VALUE ...] [--preset NAME] [--json | --csv]\n"
+        "\n"
+        "Print the trials that would run: their numbers, the settings that vary, their count.\n"
+        "Nothing is written and nothing trained.\n"
+        "\n"
+        "  KEY=VALUE      replace a key of the file, with the same syntax: lr=0.1,0.01 seeds=1\n"
+        "  --preset NAME  apply [preset NAME] of the file; may be repeated, applied in order\n"
+        "  --json         one JSON object: sweep, points, trials, axes, trial\n"
+        "  --csv          one line a trial: number, name, id, seed, every setting\n"
+        "\n"
+        "example: csweep plan sweeps/optimizers.ini optimizer=sgd,adam seeds=1\n",
+    .run = run_plan,
+};

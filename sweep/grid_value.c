@@ -1,0 +1,411 @@
+/*
+ * grid_value.c - one value of the grid file: alternatives, ranges, duplicates.
+ *
+ * Ranges are inclusive. Their ends are the numbers written; a point between them is the shortest decimal within
+ * 1e-12 of the computed one, so that log(1e-4,1e-1,4) holds 0.001 and not its neighbour.
+ */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cs_error.h"
+#include "sweep/grid.h"
+
+enum { SHOWN_FAULTS = 10, SHOWN = 120 };
+
+struct list {
+    struct grid *grid;
+    const char *key;
+    const struct cs_param *const *rows;
+    size_t row_count;
+    int line, faults;
+    struct grid_value *values;
+    size_t count, capacity;
+    size_t *table; /* open addressing over texts: index + 1 */
+    size_t table_size;
+    bool numeric, too_many;
+};
+
+__attribute__((format(printf, 2, 3))) static void fault(struct list *list, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    if (list->faults++ >= SHOWN_FAULTS)
+        return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    grid_fault(list->grid, list->line, "%s", text);
+}
+
+static uint64_t hash(const char *text)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (; *text; text++)
+        h = (h ^ (unsigned char) *text) * 0x100000001b3u;
+    return h ^ (h >> 29);
+}
+
+static size_t *find_slot(const struct list *list, const char *text)
+{
+    size_t at = (size_t) hash(text) & (list->table_size - 1);
+
+    while (list->table[at] && strcmp(list->values[list->table[at] - 1].text, text) != 0)
+        at = (at + 1) & (list->table_size - 1);
+    return &list->table[at];
+}
+
+static void grow_table(struct list *list)
+{
+    free(list->table);
+    list->table_size = list->table_size ? 2 * list->table_size : 64;
+    list->table = cs_xcalloc(list->table_size, sizeof *list->table);
+    for (size_t i = 0; i < list->count; i++)
+        *find_slot(list, list->values[i].text) = i + 1;
+}
+
+static void add(struct list *list, const char *text, double num, const char *written)
+{
+    if (2 * (list->count + 1) > list->table_size)
+        grow_table(list);
+    size_t *slot = find_slot(list, text);
+    if (*slot) {
+        grid_warn(list->grid, list->line, "%s: %.120s is given twice; kept once", list->key,
+                  written);
+        return;
+    }
+    if (list->count == GRID_MAX_VALUES) {
+        if (!list->too_many)
+            fault(list, "%s: more than %d values", list->key, GRID_MAX_VALUES);
+        list->too_many = true;
+        return;
+    }
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? 2 * list->capacity : 8;
+        list->values = cs_xrealloc(list->values, list->capacity * sizeof *list->values);
+    }
+    list->values[list->count++] = (struct grid_value){text, num};
+    *slot = list->count;
+}
+
+/* An alternative of a declared key: the first row that takes it decides. */
+static void add_declared(struct list *list, const char *text)
+{
+    struct cs_error first = {0}, err;
+    struct cs_value value;
+
+    for (size_t i = 0; i < list->row_count; i++) {
+        if (cs_param_parse(&value, list->rows[i], text, &list->grid->arena, &err) == 0) {
+            add(list, value.text, value.num, text);
+            return;
+        }
+        if (i == 0)
+            first = err;
+    }
+    fault(list, "%s", first.detail);
+}
+
+/* An alternative of one's own variable: a number in its shortest form where all are numbers. */
+static void add_own(struct list *list, char *text)
+{
+    static const struct cs_param as_text = {.name = "", .type = CS_TEXT, .def = ""};
+    struct cs_value value;
+    char number[CS_DOUBLE_MAX];
+    double num = NAN;
+
+    if (cs_parse_double(&num, text) && isfinite(num))
+        text = cs_arena_strdup(&list->grid->arena, cs_format_double(number, num));
+    else
+        list->numeric = false;
+    if (cs_param_parse(&value, &as_text, text, &list->grid->arena, NULL) == 0)
+        add(list, value.text, num, text);
+}
+
+static void add_number(struct list *list, double number)
+{
+    char text[CS_DOUBLE_MAX];
+
+    cs_format_double(text, number);
+    if (list->row_count)
+        add_declared(list, text);
+    else
+        add_own(list, text);
+}
+
+/* The shortest decimal within 1e-12 of value, relatively; 0 where value is nothing beside scale. */
+static double snap(double value, double scale)
+{
+    char text[CS_DOUBLE_MAX];
+
+    if (fabs(value) <= 1e-12 * scale)
+        return 0;
+    for (int digits = 0; digits < 15; digits++) {
+        snprintf(text, sizeof text, "%.*e", digits, value);
+        const double decimal = strtod(text, NULL);
+        if (fabs(decimal - value) <= 1e-12 * fabs(value))
+            return decimal;
+    }
+    return value;
+}
+
+enum { RANGE_ARGS = 3 };
+
+static bool add_lin(struct list *list, const char *text, const double *a)
+{
+    const double scale = fmax(fabs(a[0]), fabs(a[1]));
+
+    if (a[2] != floor(a[2]) || a[2] < 2) {
+        fault(list, "%s = %.120s: the number of points must be a whole number >= 2", list->key,
+              text);
+        return false;
+    }
+    if (a[2] > GRID_MAX_VALUES) {
+        fault(list, "%s = %.120s: more than %d values", list->key, text, GRID_MAX_VALUES);
+        return false;
+    }
+    const size_t n = (size_t) a[2];
+    for (size_t i = 0; i < n; i++) {
+        const double t = (double) i / (double) (n - 1);
+        add_number(list, i == 0       ? a[0]
+                         : i == n - 1 ? a[1]
+                                      : snap(a[0] * (1 - t) + a[1] * t, scale));
+    }
+    return true;
+}
+
+static bool add_log(struct list *list, const char *text, const double *a)
+{
+    if (a[0] <= 0 || a[1] <= 0) {
+        fault(list, "%s = %.120s: both ends must be > 0", list->key, text);
+        return false;
+    }
+    if (a[2] != floor(a[2]) || a[2] < 2 || a[2] > GRID_MAX_VALUES)
+        return add_lin(list, text, a); /* says what is wrong */
+    const size_t n = (size_t) a[2];
+    const long double low = logl(a[0]), high = logl(a[1]);
+    for (size_t i = 0; i < n; i++) {
+        const long double t = (long double) i / (long double) (n - 1);
+        add_number(list, i == 0       ? a[0]
+                         : i == n - 1 ? a[1]
+                                      : snap((double) expl(low * (1 - t) + high * t), 0));
+    }
+    return true;
+}
+
+static bool add_range(struct list *list, const char *text, const double *a)
+{
+    const double span = (a[1] - a[0]) / a[2];
+
+    if (a[2] == 0 || !(span >= 0)) {
+        fault(list, "%s = %.120s: the step does not lead from the first end to the second",
+              list->key, text);
+        return false;
+    }
+    if (!(span < GRID_MAX_VALUES)) {
+        fault(list, "%s = %.120s: more than %d values", list->key, text, GRID_MAX_VALUES);
+        return false;
+    }
+    const size_t n = (size_t) floor(span + 1e-9) + 1;
+    const double scale = fmax(fabs(a[0]), fabs(a[1]));
+    for (size_t i = 0; i < n; i++)
+        add_number(list, i == 0 ? a[0] : snap(a[0] + (double) i * a[2], scale));
+    return true;
+}
+
+static bool is_pow2(double value)
+{
+    int exponent;
+    return value > 0 && frexp(value, &exponent) == 0.5;
+}
+
+static bool add_pow2(struct list *list, const char *text, const double *a)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!is_pow2(a[i])) {
+            char number[CS_DOUBLE_MAX];
+            fault(list, "%s = %.120s: %s is no power of two", list->key, text,
+                  cs_format_double(number, a[i]));
+            return false;
+        }
+    }
+    const double factor = a[1] >= a[0] ? 2 : 0.5;
+    for (double v = a[0];; v *= factor) {
+        add_number(list, v);
+        if (v == a[1])
+            return true;
+    }
+}
+
+static const struct range {
+    const char *name, *usage;
+    int args;
+    bool (*add)(struct list *list, const char *text, const double *args);
+} ranges[] = {
+    {"lin", "lin(first, last, how many)", 3, add_lin},
+    {"log", "log(first, last, how many)", 3, add_log},
+    {"range", "range(first, last, step)", 3, add_range},
+    {"pow2", "pow2(first, last)", 2, add_pow2},
+};
+
+static bool read_range_args(double *out, int count, char *inner)
+{
+    char *state = inner;
+    int n = 0;
+
+    for (char *word = strsep(&state, ","); word; word = strsep(&state, ",")) {
+        if (n == count || !cs_parse_double(&out[n], cs_trim(word)) || !isfinite(out[n]))
+            return false;
+        n++;
+    }
+    return n == count;
+}
+
+static void add_unknown_range(struct list *list, const char *text, const char *name)
+{
+    static const char *const later[] = {"uniform", "loguniform", "choice"};
+    const char *names[CS_COUNT(ranges)];
+
+    for (size_t i = 0; i < CS_COUNT(later); i++) {
+        if (strcmp(name, later[i]) == 0) {
+            fault(list, "%s = %.120s: %s(...) is not built yet", list->key, text, name);
+            return;
+        }
+    }
+    for (size_t i = 0; i < CS_COUNT(ranges); i++)
+        names[i] = ranges[i].name;
+    const char *near = cs_nearest(name, names, CS_COUNT(names));
+    if (near)
+        fault(list, "%s = %.120s: no such range %s; did you mean %s?", list->key, text, name, near);
+    else
+        fault(list, "%s = %.120s: no such range %s; there are lin, log, range, pow2", list->key,
+              text, name);
+}
+
+/* NAME(...) where a number may stand: true when it was taken, or reported. */
+static bool add_as_range(struct list *list, const char *text)
+{
+    const char *open = strchr(text, '(');
+    const size_t size = strlen(text);
+    double args[RANGE_ARGS];
+
+    if (!open || open == text || text[size - 1] != ')')
+        return false;
+    struct cs_arena *arena = &list->grid->arena;
+    const char *name = cs_trim(cs_arena_strndup(arena, text, (size_t) (open - text)));
+    for (const char *p = name; *p; p++) {
+        if (!isalnum((unsigned char) *p))
+            return false;
+    }
+    for (size_t i = 0; i < CS_COUNT(ranges); i++) {
+        if (strcmp(ranges[i].name, name) != 0)
+            continue;
+        char *inner = cs_arena_strndup(arena, open + 1, (size_t) (text + size - 1 - open - 1));
+        if (!read_range_args(args, ranges[i].args, inner))
+            fault(list, "%s = %.120s: expected %s", list->key, text, ranges[i].usage);
+        else
+            ranges[i].add(list, text, args);
+        return true;
+    }
+    if (list->row_count == 0 && strchr(text, ' '))
+        return false; /* one's own text */
+    add_unknown_range(list, text, name);
+    return true;
+}
+
+static bool takes_numbers(const struct list *list)
+{
+    return list->row_count == 0 || list->rows[0]->type == CS_FLOAT || list->rows[0]->type == CS_INT;
+}
+
+static bool is_text(const struct list *list)
+{
+    return list->row_count == 0 || list->rows[0]->type == CS_TEXT;
+}
+
+static void add_alternative(struct list *list, char *text)
+{
+    const size_t size = strlen(text);
+
+    if (*text == '=') {
+        fault(list, "%s = %.120s: derived values are not built yet", list->key, text);
+    } else if (strstr(text, "${env:")) {
+        fault(list, "%s = %.120s: ${env:...} is not built yet", list->key, text);
+    } else if (strstr(text, "${") && strcmp(list->key, "layers") != 0) {
+        fault(list, "%s = %.120s: ${...} is read in layers only", list->key, text);
+    } else if (is_text(list) && size >= 2 && text[0] == '"' && text[size - 1] == '"') {
+        text[size - 1] = '\0';
+        if (list->row_count)
+            add_declared(list, text + 1);
+        else
+            add_own(list, text + 1);
+    } else if (takes_numbers(list) && add_as_range(list, text)) {
+        return;
+    } else if (list->row_count) {
+        add_declared(list, text);
+    } else {
+        add_own(list, text);
+    }
+}
+
+/* The end of the alternative at text: a comma outside parentheses and quotes, or the end. */
+static char *alternative_end(char *text)
+{
+    int depth = 0;
+    bool quoted = false;
+
+    for (; *text; text++) {
+        if (*text == '"')
+            quoted = !quoted;
+        else if (!quoted && *text == '(')
+            depth++;
+        else if (!quoted && *text == ')' && depth)
+            depth--;
+        else if (!quoted && *text == ',' && depth == 0)
+            break;
+    }
+    return text;
+}
+
+static void split(struct list *list, char *text)
+{
+    for (bool more = true; more && !list->too_many;) {
+        char *end = alternative_end(text);
+        more = *end == ',';
+        *end = '\0';
+        char *word = cs_trim(text);
+        if (!*word)
+            fault(list, "%s: an empty value between commas", list->key);
+        else
+            add_alternative(list, word);
+        text = end + 1;
+    }
+}
+
+struct grid_list grid_values(struct grid *grid, const char *key, const struct cs_param *const *rows,
+                             size_t row_count, const char *text, int line)
+{
+    struct list list = {.grid = grid,
+                        .key = key,
+                        .rows = rows,
+                        .row_count = row_count,
+                        .line = line,
+                        .numeric = row_count == 0};
+
+    if (*text)
+        split(&list, cs_arena_strdup(&grid->arena, text));
+    else if (row_count && rows[0]->type == CS_TEXT && !*rows[0]->def)
+        add_declared(&list, "");
+    else
+        fault(&list, "%s: no value", key);
+    struct grid_list out = {.count = list.count, .numeric = list.numeric};
+    out.values = cs_arena_alloc(&grid->arena, list.count * sizeof *out.values);
+    if (list.count)
+        memcpy(out.values, list.values, list.count * sizeof *out.values);
+    free(list.values);
+    free(list.table);
+    return out;
+}
