@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set(struct cs_error *err, int code, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void set(struct cs_error *err, int code,
+                                                      const char *fmt, va_list args)
 {
     err->code = code;
     err->line = 0;
