@@ -77,7 +77,7 @@ static void host_name(char out[HOST_MAX + 1])
 
     if (gethostname(full, sizeof full - 1) < 0 || full[0] == '\0')
         strcpy(full, "localhost");
-    snprintf(out, HOST_MAX + 1, "%.*s", HOST_MAX, full);
+    (void) snprintf(out, HOST_MAX + 1, "%.*s", HOST_MAX, full);
     for (char *p = out; *p; p++)
         if (!isalnum((unsigned char) *p) && *p != '-' && *p != '_' && *p != '.')
             *p = '_';

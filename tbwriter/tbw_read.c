@@ -47,7 +47,7 @@ void tbw_reader_close(tbw_reader *r)
 {
     if (!r)
         return;
-    fclose(r->file);
+    (void) fclose(r->file); /* only read from */
     if (r->event)
         tbw__event__free_unpacked(r->event, NULL);
     tbw_tags_clear(&r->tags);

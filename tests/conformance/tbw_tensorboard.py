@@ -292,8 +292,12 @@ def main():
     if importlib.util.find_spec("tensorboard") is None:
         print("skipped: this Python has no tensorboard")
         sys.exit(77)
-    fast, fast_answers = examine(sys.argv[1], True)
-    slow, slow_answers = examine(sys.argv[1], False)
+    try:
+        fast, fast_answers = examine(sys.argv[1], True)
+        slow, slow_answers = examine(sys.argv[1], False)
+    except (RuntimeError, OSError) as error:
+        print(error)
+        sys.exit(1)
     both = Checks("readers differ")
     for name, answer in fast_answers.items():
         both.equal(name, answer, slow_answers[name])
