@@ -5,19 +5,20 @@
  *
  *     u64 length | u32 masked CRC-32C of length | data | u32 masked CRC-32C of data
  *
- * little-endian, data being one serialized Event (event.proto). The first is file_version "brain.Event:2",
- * the second session_log START with the step at which this file takes over.
+ * little-endian, data being one serialized Event (event.proto). The first is file_version
+ * "brain.Event:2", the second session_log START with the step at which this file takes over.
  *
- * Invariants: an existing file is never opened, appended to or overwritten; a write(2) holds whole records;
- * steps of a tag rise strictly; a tag belongs to one plugin; all text is valid UTF-8; wall times are finite.
- * What would break one of them is refused with an error and nothing of the call is written:
- * CS_EPARSE for text, CS_ERANGE for steps, numbers and repeated names.
+ * Invariants: an existing file is never opened, appended to or overwritten; a write(2) holds
+ * whole records; steps of a tag rise strictly; a tag belongs to one plugin; all text is valid
+ * UTF-8; wall times are finite. What would break one of them is refused with an error and nothing
+ * of the call is written: CS_EPARSE for text, CS_ERANGE for steps, numbers and repeated names.
  *
- * After a failed write the writer is poisoned: every later call fails with the first error, close too. Each of
- * them tries once more to complete the record that was cut, nothing else. Continue a run in a new writer, with
- * start_step set to the first step that is to be written again; readers drop what the old file had from there.
+ * After a failed write the writer is poisoned: every later call fails with the first error, close
+ * too. Each of them tries once more to complete the record that was cut, nothing else. Continue a
+ * run in a new writer, with start_step set to the first step that is to be written again; readers
+ * drop what the old file had from there.
  *
- * Not a media writer (no images, histograms, graphs). Never prints. One writer, one thread. Texts are copied.
+ * No images, histograms or graphs. Never prints. One writer, one thread. Texts are copied.
  */
 #ifndef TBW_H
 #define TBW_H
@@ -30,18 +31,15 @@ struct cs_error;
 typedef struct tbw_writer tbw_writer;
 
 struct tbw_options {
-    int64_t
-        start_step; /* the first step this file may hold: 0 in a run's first file, else the resume step */
-    double
-        wall_time; /* of every event and of the file name, seconds since the epoch; 0: the clock */
-    size_t
-        flush_bytes; /* buffered bytes that cause a flush; 0: 64 KiB. Two seconds do so as well */
+    int64_t start_step; /* the first step of this file: 0 in a run's first, else the resume step */
+    double wall_time;   /* of every event and of the file name, since the epoch; 0: the clock */
+    size_t flush_bytes; /* buffered bytes that cause a flush; 0: 64 KiB. Two seconds do as well */
 };
 
 /*
- * Make dir (and its parents) and in it events.out.tfevents.SECONDS.HOST.PID.SEQ, which sorts after every event file
- * already there; the first two records are in the file on return. opt may be NULL. At most one open writer per dir:
- * TensorBoard stops reading the older of two files.
+ * Make dir (and its parents) and in it events.out.tfevents.SECONDS.HOST.PID.SEQ, which sorts
+ * after every event file already there; the first two records are in the file on return. opt may
+ * be NULL. At most one open writer per dir: TensorBoard stops reading the older of two files.
  */
 int tbw_writer_open(tbw_writer **out, const char *dir, const struct tbw_options *opt,
                     struct cs_error *err);
@@ -63,7 +61,7 @@ struct tbw_scalar {
     const char *description; /* Markdown, used with the tag's first point; may be NULL */
 };
 
-/* The scalars of one step, as one event. Give all that belong together: fewer, larger events load faster. */
+/* The scalars of one step, as one event: fewer, larger events load faster. */
 int tbw_writer_scalars(tbw_writer *w, int64_t step, const struct tbw_scalar *values, size_t count,
                        struct cs_error *err);
 
@@ -83,8 +81,8 @@ struct tbw_hvalue {
 };
 
 /*
- * This run is a trial with these values. Once per run, in its first file. Trials of equal group_name share a row
- * (seeds of one configuration); NULL or "": a row of its own. start_time 0: now.
+ * This run is a trial with these values. Once per run, in its first file. Trials of equal
+ * group_name share a row, as seeds do; NULL or "": a row of its own. start_time 0: now.
  */
 int tbw_writer_hparams_start(tbw_writer *w, const struct tbw_hvalue *values, size_t count,
                              const char *group_name, double start_time, struct cs_error *err);
@@ -96,13 +94,11 @@ int tbw_writer_hparams_end(tbw_writer *w, enum tbw_status status, double end_tim
                            struct cs_error *err);
 
 struct tbw_hparam_info {
-    const char *name;
-    const char *display_name, *description; /* may be NULL */
+    const char *name, *display_name, *description; /* the last two may be NULL */
     enum tbw_kind kind;
-    const struct tbw_hvalue
-        *domain; /* the values tried, all of this kind (names unused); from ten numbers on */
-    size_t domain_count; /* their interval is stored, which the page needs; 0: any value */
-    bool differs;        /* shown by default */
+    const struct tbw_hvalue *domain; /* the values tried, of this kind, names unused; NULL: any */
+    size_t domain_count;             /* from ten numbers on their interval is stored instead */
+    bool differs;                    /* shown by default */
 };
 
 enum tbw_dataset { TBW_DATASET_UNKNOWN, TBW_TRAINING, TBW_VALIDATION };
@@ -122,7 +118,10 @@ struct tbw_experiment {
     size_t metric_count;
 };
 
-/* Once per log directory, in a run of its own, before the trials. To change it, write it in a new run and delete the old. */
+/*
+ * Once per log directory, in a run of its own, before the trials. To change it, write it in a new
+ * run and delete the old.
+ */
 int tbw_writer_experiment(tbw_writer *w, const struct tbw_experiment *experiment,
                           struct cs_error *err);
 

@@ -1,9 +1,10 @@
 /*
- * tbw_bytes.h - little-endian numbers and protobuf fields by hand, for the two places where that is the clearest way:
- * the frame of a record and the event of scalars, which is written most often by far.
+ * tbw_bytes.h - little-endian numbers and protobuf fields by hand, for the two places where that
+ * is the clearest way: the frame of a record and the event of scalars, which is written most
+ * often by far.
  *
- * A field is a key, number << 3 | wire type, and its value: 0 a varint, 1 eight bytes, 2 a length and so many bytes,
- * 5 four bytes (protobuf encoding guide).
+ * A field is a key, number << 3 | wire type, and its value: 0 a varint, 1 eight bytes, 2 a length
+ * and so many bytes, 5 four bytes (protobuf encoding guide).
  */
 #ifndef TBW_BYTES_H
 #define TBW_BYTES_H
@@ -55,7 +56,10 @@ static inline void tbw_put_varint(struct cs_buf *out, uint64_t value)
     cs_buf_add(out, bytes, size);
 }
 
-/* Key and length of a field of wire type 2; its bytes follow. Fields up to 15 have a key of one byte. */
+/*
+ * Key and length of a field of wire type 2; its bytes follow. Fields up to 15 have a key of one
+ * byte.
+ */
 static inline void tbw_put_length(struct cs_buf *out, unsigned field, size_t size)
 {
     tbw_put_varint(out, field << 3 | 2);

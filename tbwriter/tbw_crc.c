@@ -7,8 +7,8 @@
 #endif
 
 /*
- * A CRC is linear: the entry of a byte is the exclusive or of the entries of its bits. The entry of bit 7 is the
- * polynomial, and each lower one is one more shift of the register.
+ * A CRC is linear: the entry of a byte is the exclusive or of the entries of its bits. The entry
+ * of bit 7 is the polynomial, and each lower one is one more shift of the register.
  */
 #define ENTRY(i)                                                     \
     (((i) &0x01 ? 0xf26b8303u : 0) ^ ((i) &0x02 ? 0xe13b70f7u : 0) ^ \

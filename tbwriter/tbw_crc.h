@@ -1,7 +1,9 @@
 /*
- * tbw_crc.h - CRC-32C (Castagnoli; reflected polynomial 0x82f63b78, start and end inverted) and its masked form.
+ * tbw_crc.h - CRC-32C (Castagnoli; reflected polynomial 0x82f63b78, start and end inverted) and
+ * its masked form.
  *
- * Event files store rotate_right(crc, 15) + 0xa282ead8, so that a checksum over data that holds checksums stays useful.
+ * Event files store rotate_right(crc, 15) + 0xa282ead8, so that a checksum over data that holds
+ * checksums stays useful.
  */
 #ifndef TBW_CRC_H
 #define TBW_CRC_H
@@ -14,7 +16,10 @@
 uint32_t tbw_crc32c(const void *data, size_t size);
 uint32_t tbw_crc32c_masked(const void *data, size_t size);
 
-/* The two ways, for the test that they agree. cpu: false and *out untouched when the CPU has no such instruction. */
+/*
+ * The two ways, for the test that they agree. cpu: false and *out untouched when the CPU has no
+ * such instruction.
+ */
 uint32_t tbw_crc32c_table(const void *data, size_t size);
 bool tbw_crc32c_cpu(uint32_t *out, const void *data, size_t size);
 

@@ -168,7 +168,10 @@ static void drop_front(struct cs_buf *buf, size_t size)
     memmove(buf->data, buf->data + size, buf->size);
 }
 
-/* Keep of the records in buf, of which `written` bytes are in the file, only the rest of the one that was cut. */
+/*
+ * Keep of the records in buf, of which `written` bytes are in the file, only the rest of the one
+ * that was cut.
+ */
 static void keep_cut_record(struct cs_buf *buf, size_t written)
 {
     size_t end = 0;

@@ -1,9 +1,11 @@
 /*
- * tbw_file.h - a new event file: its name, its records, and what happens when the disk does not take them.
+ * tbw_file.h - a new event file: its name, its records, and what happens when the disk does not
+ * take them.
  *
- * States: OPEN -> (tbw_file_flush or tbw_file_sync fails) -> POISONED -> closed. Nothing leads back from POISONED. A
- * write that fails half-way leaves a cut record at the end of the file; its remaining bytes are kept, and every later call tries
- * to write them, because a whole record is worth more to readers than a torn one. The records behind it are dropped.
+ * States: OPEN -> (tbw_file_flush or tbw_file_sync fails) -> POISONED -> closed. Nothing leads
+ * back from POISONED. A write that fails half-way leaves a cut record at the end of the file; its
+ * remaining bytes are kept, and every later call tries to write them, because a whole record is
+ * worth more to readers than a torn one. The records behind it are dropped.
  */
 #ifndef TBW_FILE_H
 #define TBW_FILE_H
@@ -25,8 +27,9 @@ struct tbw_file {
 };
 
 /*
- * Create the next event file of dir. seconds go into its name, or one more than those of the last file there if
- * that is later. CS_ERANGE when a file there has a name behind which none of ours can sort.
+ * Create the next event file of dir. seconds go into its name, or one more than those of the last
+ * file there if that is later. CS_ERANGE when a file there has a name behind which none of ours
+ * can sort.
  */
 int tbw_file_create(struct tbw_file *out, const char *dir, double seconds, size_t flush_bytes,
                     struct cs_error *err);

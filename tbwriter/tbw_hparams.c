@@ -1,6 +1,7 @@
 /*
- * The three records behind TensorBoard's HParams page. Each is a summary value of plugin "hparams" whose metadata
- * carries an HParamsPluginData (hparams.proto); the tensor is empty and only there because readers want one.
+ * The three records behind TensorBoard's HParams page. Each is a summary value of plugin
+ * "hparams" whose metadata carries an HParamsPluginData (hparams.proto); the tensor is empty and
+ * only there because readers want one.
  */
 #include <math.h>
 #include <string.h>
@@ -10,7 +11,10 @@
 #include "tbwriter/tbw_text.h"
 #include "tbwriter/tbw_writer_impl.h"
 
-/* From so many numbers on the page has no check boxes for them, and its filter request is refused by the server. */
+/*
+ * From so many numbers on the page has no check boxes for them, and its filter request is refused
+ * by the server.
+ */
 enum { INTERVAL_COUNT = 10 };
 
 static int add_record(tbw_writer *w, const char *tag, Tbw__HParamsPluginData *data,

@@ -1,5 +1,6 @@
 /*
- * The layout of TensorBoard's Custom Scalars page: one text tensor that holds a serialized Layout (layout.proto).
+ * The layout of TensorBoard's Custom Scalars page: one text tensor that holds a serialized Layout
+ * (layout.proto).
  */
 #include "common/cs_error.h"
 #include "tbwriter/layout.pb-c.h"

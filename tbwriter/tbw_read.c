@@ -160,7 +160,10 @@ static void fill_tensor(struct tbw_point *out, const Tbw__Tensor *tensor)
     }
 }
 
-/* The plugin the tag's first metadata named, as readers do: metadata is stored with the first point only. */
+/*
+ * The plugin the tag's first metadata named, as readers do: metadata is stored with the first
+ * point only.
+ */
 static const char *plugin_of(tbw_reader *r, const Tbw__Value *value)
 {
     const Tbw__Metadata *metadata = value->metadata;

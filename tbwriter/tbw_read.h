@@ -1,13 +1,14 @@
 /*
  * tbw_read.h - read one TensorBoard event file, record by record.
  *
- * Strict: the framing (see tbw.h), both checksums of every record, lengths up to TBW_RECORD_MAX, the Event schema and
- * the UTF-8 of its strings are checked, and a fault ends the reading: CS_ECORRUPT with the offset. The one exception is
- * a file that ends inside a record, as after a crash or while it is being written: that is an end, and
- * tbw_reader_torn_bytes() tells it apart.
+ * Strict: the framing (see tbw.h), both checksums of every record, lengths up to TBW_RECORD_MAX,
+ * the Event schema and the UTF-8 of its strings are checked, and a fault ends the reading:
+ * CS_ECORRUPT with the offset. The one exception is a file that ends inside a record, as after a
+ * crash or while it is being written: that is an end, and tbw_reader_torn_bytes() tells it apart.
  *
- * Understood: file_version, session_log, and of summaries the scalars and texts. Anything else is passed on as
- * TBW_EVENT_OTHER or TBW_POINT_OTHER. Not a view of a run: nothing is purged and several files are not joined.
+ * Understood: file_version, session_log, and of summaries the scalars and texts. Anything else is
+ * passed on as TBW_EVENT_OTHER or TBW_POINT_OTHER. Not a view of a run: nothing is purged and
+ * several files are not joined.
  */
 #ifndef TBW_READ_H
 #define TBW_READ_H
@@ -60,7 +61,10 @@ int tbw_reader_open(tbw_reader **out, const char *path, struct cs_error *err);
 /* 1: *out is the next event; 0: the end; negative: a code, given again by every later call. */
 int tbw_reader_next(struct tbw_event *out, tbw_reader *r, struct cs_error *err);
 
-/* After the end: how many bytes of an incomplete last record follow the last whole one; 0 when none. */
+/*
+ * After the end: how many bytes of an incomplete last record follow the last whole one; 0 when
+ * none.
+ */
 uint64_t tbw_reader_torn_bytes(const tbw_reader *r);
 
 void tbw_reader_close(tbw_reader *r); /* NULL is a no-op */

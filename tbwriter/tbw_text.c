@@ -4,7 +4,10 @@
 
 #include "common/cs_error.h"
 
-/* The sequence lengths and the range of the second byte, which excludes what is not well-formed (Unicode, table 3-7). */
+/*
+ * The sequence lengths and the range of the second byte, which excludes what is not well-formed
+ * (Unicode, table 3-7).
+ */
 static size_t sequence_size(const unsigned char *p, size_t left)
 {
     size_t size = 1;

@@ -182,7 +182,10 @@ static void commit_point(struct tbw_tag *tag, int64_t step, const char *plugin)
     tag->last_step = step;
 }
 
-/* Below the start step readers have already kept what an earlier file holds; a point there would show twice. */
+/*
+ * Below the start step readers have already kept what an earlier file holds; a point there would
+ * show twice.
+ */
 static int check_step(const tbw_writer *w, int64_t step, struct cs_error *err)
 {
     if (step < w->start_step)
@@ -193,7 +196,10 @@ static int check_step(const tbw_writer *w, int64_t step, struct cs_error *err)
 
 /* ---- scalars: encoded by hand ---- */
 
-/* Metadata {plugin_data {plugin_name "scalars"}, summary_description, data_class SCALAR} as field 9 of a value. */
+/*
+ * Metadata {plugin_data {plugin_name "scalars"}, summary_description, data_class SCALAR} as field
+ * 9 of a value.
+ */
 static void put_scalar_metadata(struct cs_buf *out, const char *description)
 {
     static const char plugin[] = "\x0a\x09\x0a\x07scalars", data_class[] = "\x20\x01";

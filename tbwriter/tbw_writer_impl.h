@@ -1,5 +1,6 @@
 /*
- * tbw_writer_impl.h - what the files of the writer share: tbw_writer.c (scalars, text), tbw_hparams.c, tbw_layout.c.
+ * tbw_writer_impl.h - what the files of the writer share: tbw_writer.c (scalars, text),
+ * tbw_hparams.c, tbw_layout.c.
  */
 #ifndef TBW_WRITER_IMPL_H
 #define TBW_WRITER_IMPL_H
@@ -27,8 +28,8 @@ int tbw_time_or_now(double *out, const tbw_writer *w, const char *what, double g
 void tbw_pack(struct cs_buf *out, const ProtobufCMessage *message); /* appends */
 
 /*
- * Add one summary value of data class TENSOR: the tag and its metadata (on its first point), the tensor. Refused when
- * the tag is another plugin's or already has this step.
+ * Add one summary value of data class TENSOR: the tag and its metadata (on its first point), the
+ * tensor. Refused when the tag is another plugin's or already has this step.
  */
 int tbw_writer_tensor(tbw_writer *w, const char *tag, int64_t step, const char *plugin,
                       const struct cs_buf *content, Tbw__Tensor *tensor, struct cs_error *err);

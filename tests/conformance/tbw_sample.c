@@ -1,9 +1,10 @@
 /*
- * tbw_sample.c - writes the log directory that tbw_tensorboard.py lets TensorBoard read: tbw_sample LOGDIR
+ * tbw_sample.c - writes the log directory that tbw_tensorboard.py lets TensorBoard read:
+ * tbw_sample LOGDIR
  *
- * _sweep holds the experiment, a layout, a text and a scalar. Four trials of 12 epochs, whose numbers follow formulas
- * that the script knows too; trial 3 was killed while it wrote epoch 8 and resumed from epoch 6; trial 4 diverged at
- * epoch 7; trial 2 has no end.
+ * _sweep holds the experiment, a layout, a text and a scalar. Four trials of 12 epochs, whose
+ * numbers follow formulas that the script knows too; trial 3 was killed while it wrote epoch 8
+ * and resumed from epoch 6; trial 4 diverged at epoch 7; trial 2 has no end.
  */
 #include <math.h>
 #include <stdio.h>
@@ -103,7 +104,10 @@ static int start_trial(tbw_writer *w, int trial, struct cs_error *err)
     return rc;
 }
 
-/* Epochs first to last; `off` is added to every value, so that what a resume should have replaced can be told. */
+/*
+ * Epochs first to last; `off` is added to every value, so that what a resume should have replaced
+ * can be told.
+ */
 static int add_epochs(tbw_writer *w, int trial, int first, int last, double off,
                       struct cs_error *err)
 {
@@ -156,7 +160,10 @@ static int write_trial(const char *logdir, int trial, struct cs_error *err)
     tbw_writer *w = NULL;
     int rc = resumed ? write_killed(logdir, run, trial, err) : 0;
 
-    /* The clock of the resumed file is behind that of the killed one: only the name's order may count. */
+    /*
+     * The clock of the resumed file is behind that of the killed one: only the name's order may
+     * count.
+     */
     if (rc == 0)
         rc = open_run(&w, logdir, run, 1600000100.5 + trial, resumed ? RESUMED : 0, err);
     if (rc < 0)

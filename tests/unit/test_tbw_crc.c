@@ -1,4 +1,7 @@
-/* CRC-32C: published check values, and the instruction against the table at every length and alignment. */
+/*
+ * CRC-32C: published check values, and the instruction against the table at every length and
+ * alignment.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

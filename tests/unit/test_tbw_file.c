@@ -255,7 +255,10 @@ static void test_buffer__oversized_event_is_refused(void **state)
 
 /* ---- failed writes ---- */
 
-/* From here on no file of this process grows beyond size: write(2) is cut there, then fails with EFBIG. */
+/*
+ * From here on no file of this process grows beyond size: write(2) is cut there, then fails with
+ * EFBIG.
+ */
 static void limit_files(rlim_t size)
 {
     struct rlimit limit;
@@ -289,7 +292,10 @@ static size_t full_size(void)
     return size;
 }
 
-/* Everything fails with the same error after the disk was full at `limit` bytes; the writer stays open. */
+/*
+ * Everything fails with the same error after the disk was full at `limit` bytes; the writer stays
+ * open.
+ */
 static void fill_disk(tbw_writer *w, size_t limit, struct cs_error *first)
 {
     struct cs_error err = {0};

@@ -1,6 +1,7 @@
 /*
- * Event files byte for byte. The expected bytes were made with TensorBoard's own protobuf classes and checksum (wall time 1600000000.5);
- * the two records of the first test are from a file TensorFlow wrote.
+ * Event files byte for byte. The expected bytes were made with TensorBoard's own protobuf classes
+ * and checksum (wall time 1600000000.5); the two records of the first test are from a file
+ * TensorFlow wrote.
  */
 #include "tbwriter/tbw.h"
 #include "tbwriter/tbw_bytes.h"
@@ -65,7 +66,10 @@ static void expect_bytes(struct fixture *f, const char *hex)
     cs_buf_clear(&f->bytes);
 }
 
-/* The data of the last record must have this size and end in these bytes, and the record in this checksum. */
+/*
+ * The data of the last record must have this size and end in these bytes, and the record in this
+ * checksum.
+ */
 static void expect_last(struct fixture *f, size_t data_size, const char *tail_hex,
                         const char *footer_hex)
 {
