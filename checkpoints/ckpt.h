@@ -12,7 +12,8 @@
  *      CS_ECORRUPT, never a hang and never other bytes.
  *   4. Any number of processes may save, load and list at once; ckpt_gc beside them frees nothing in use.
  *   5. Refs are never packed and packs never touched: libgit2 loses tags when two processes pack refs
- *      (libgit2 issue 1534). Tags and objects packed by plain git are read.
+ *      (libgit2 issue 1534). Tags and objects packed by plain git are read, and `git pack-refs` and `git gc` may
+ *      run at any time; `git prune` and `git gc --prune=now` may not run beside a save.
  *   6. Nothing waits without a deadline; past it the answer is CS_EBUSY and names what it waited for.
  *
  * It refuses to know what the files mean, to follow objects/info/alternates, and to delete what it did not make.

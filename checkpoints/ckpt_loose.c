@@ -226,8 +226,10 @@ static int object_exists(git_odb_backend *backend, const git_oid *id)
 static int flush_folder(struct ckpt_loose *loose, const char *name)
 {
     const int fd = openat(loose->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const int rc = fd < 0 ? -1 : fsync(fd);
+    int rc = fd < 0 ? -1 : fsync(fd);
 
+    if (fd < 0 && errno == ENOENT) /* `git gc` packed all of it and removed the folder */
+        rc = 0;
     if (rc < 0)
         loose->error = errno;
     if (fd >= 0)
@@ -352,16 +354,17 @@ static int open_temporary(struct ckpt_loose *loose, char *path, size_t size, con
     char folder[3];
 
     snprintf(folder, sizeof folder, "%02x", id->id[0]);
-    if (mkdirat(loose->dir, folder, 0777) == 0)
-        loose->dirty_root = true;
-    else if (errno != EEXIST)
-        return -1;
-    for (;;) {
+    for (int tries = 0; tries < 1000; tries++) {
+        if (mkdirat(loose->dir, folder, 0777) == 0)
+            loose->dirty_root = true;
+        else if (errno != EEXIST)
+            return -1;
         snprintf(path, size, "%s/tmp_obj_csweep_%ld_%u", folder, (long) getpid(), loose->serial++);
         const int fd = openat(loose->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-        if (fd >= 0 || errno != EEXIST)
+        if (fd >= 0 || (errno != EEXIST && errno != ENOENT)) /* ENOENT: `git gc` was faster */
             return fd;
     }
+    return -1;
 }
 
 static int write_object(git_odb_backend *backend, const git_oid *id, const void *data, size_t size,
@@ -391,6 +394,7 @@ static int write_object(git_odb_backend *backend, const git_oid *id, const void 
         unlinkat(loose->dir, temporary, 0);
         return damaged(id, "cannot be written");
     }
+    loose->error = 0; /* libgit2 tries a failed write once more; this was it */
     loose->dirty[id->id[0]] = true;
     return 0;
 }

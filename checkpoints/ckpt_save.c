@@ -167,13 +167,30 @@ static int write_tag(struct saving *s, struct cs_error *err)
     return rc < 0 ? ckpt_fail_git(err, s->store, CS_EIO, "cannot write the tag object") : 0;
 }
 
+static bool all_present(const struct saving *s)
+{
+    bool present = git_odb_exists(s->store->odb, &s->tree) &&
+                   git_odb_exists(s->store->odb, &s->commit) &&
+                   git_odb_exists(s->store->odb, &s->tag_object);
+
+    for (size_t i = 0; present && i < s->count; i++)
+        present = git_odb_exists(s->store->odb, &s->blobs[i]);
+    return present;
+}
+
+/* Plain git knows nothing of our lock: an object found present may be pruned before it is tagged. Look again. */
 static int write_objects(struct saving *s, struct cs_error *err)
 {
-    CS_TRY(write_blobs(s, err));
-    CS_TRY(write_tree(s, err));
-    CS_TRY(write_commit(s, err));
-    CS_TRY(write_tag(s, err));
-    return ckpt_loose_flush(s->store->loose, err);
+    for (int tries = 0; tries < 3; tries++) {
+        CS_TRY(write_blobs(s, err));
+        CS_TRY(write_tree(s, err));
+        CS_TRY(write_commit(s, err));
+        CS_TRY(write_tag(s, err));
+        CS_TRY(ckpt_loose_flush(s->store->loose, err));
+        if (all_present(s))
+            return 0;
+    }
+    return cs_fail(err, CS_EIO, "objects vanish while they are saved: is a git prune running?");
 }
 
 /* --- ref --- */

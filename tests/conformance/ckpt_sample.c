@@ -3,7 +3,7 @@
  *
  *   ckpt_sample make REPO         three checkpoints with known content
  *   ckpt_sample loop REPO NAME    save NAME/0, NAME/1, ... for ever; "ack TAG BLOB" on stdout after each
- *   ckpt_sample once REPO TAG     one save; exit status 0 ok, 3 no space, 4 busy, 1 else
+ *   ckpt_sample once REPO TAG     one save of files no other has; exit status 0 ok, 3 no space, 4 busy, 1 else
  *   ckpt_sample verify REPO       load all; "bad TAG: WHY" lines; exit status 1 if any
  *   ckpt_sample unlock REPO NAME  remove stale locks under NAME
  *   ckpt_sample gc REPO
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checkpoints/ckpt.h"
 #include "checkpoints/safetensors.h"
@@ -206,7 +207,7 @@ static int run(ckpt_store *store, int argc, char **argv)
     if (strcmp(command, "loop") == 0 && argc == 4)
         return command_loop(store, argv[3]);
     if (strcmp(command, "once") == 0 && argc == 4)
-        return save(store, argv[3], 99, &saved, &err) < 0 ? fail(&err) : 0;
+        return save(store, argv[3], (int) getpid(), &saved, &err) < 0 ? fail(&err) : 0;
     if (strcmp(command, "unlock") == 0 && argc == 4)
         return ckpt_remove_stale_locks(store, argv[3], NULL, &err) < 0 ? fail(&err) : 0;
     if (strcmp(command, "bench") == 0 && argc == 5)

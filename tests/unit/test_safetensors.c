@@ -14,6 +14,13 @@
 #include "checkpoints/safetensors.h"
 #include "common/cs_error.h"
 
+/* With the sanitizer, malloc of 2^62 bytes must fail as it does without. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 static const float six[6] = {1, -2.5f, 0, 1e-42f, 3e38f, 7};
 
 /* [length][json][data_size bytes], as given. */
