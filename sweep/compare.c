@@ -1,0 +1,264 @@
+#include "sweep/compare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cs_json.h"
+
+struct stats {
+    int n;
+    double mean, std;
+};
+
+/* One parameter choice without its seed. */
+struct point {
+    const struct sweep_trial *trial; /* the first seed's */
+    char *group;                     /* "optimizer=sgd momentum=0.9" */
+    const char *lr;                  /* "" = has none */
+    double *last, *best, *target;    /* [n]; target: epochs of those that reached it */
+    int n, reached, bad;             /* bad: ended without a value */
+};
+
+struct points {
+    struct point *list;
+    size_t count;
+};
+
+double sweep_record_best(const struct sweep_record *record, const char *metric, int *epoch)
+{
+    const json_t *entry = json_object_get(record->best, metric);
+
+    if (epoch)
+        *epoch = (int) cs_json_get_int(entry, "epoch", 0);
+    return cs_json_get_number(entry, "value", NAN);
+}
+
+double sweep_record_last(const struct sweep_record *record, const char *metric)
+{
+    return cs_json_get_number(record->last, metric, NAN);
+}
+
+static struct stats stats_of(const double *x, int n)
+{
+    struct stats s = {.n = n};
+    double sum = 0;
+
+    for (int i = 0; i < n; i++)
+        s.mean += x[i] / n;
+    for (int i = 0; i < n; i++)
+        sum += (x[i] - s.mean) * (x[i] - s.mean);
+    s.std = n > 1 ? sqrt(sum / (n - 1)) : NAN;
+    return s;
+}
+
+static char *group_of(const struct sweep_trial *trial, const char **lr)
+{
+    struct cs_buf text = {0};
+
+    *lr = "";
+    cs_buf_adds(&text, "");
+    for (size_t i = 0; i < trial->param_count; i++) {
+        const struct sweep_param *p = &trial->params[i];
+        if (strcmp(p->key, "lr") == 0)
+            *lr = p->value;
+        else if (p->varies)
+            cs_buf_addf(&text, "%s%s=%s", text.size ? " " : "", p->key, p->value);
+    }
+    if (!text.size)
+        cs_buf_adds(&text, "all");
+    return text.data;
+}
+
+static struct point *find_point(struct points *points, const struct sweep_trial *trial,
+                                size_t seeds)
+{
+    for (size_t i = 0; i < points->count; i++) {
+        if (strcmp(points->list[i].trial->spec->point_id, trial->spec->point_id) == 0)
+            return &points->list[i];
+    }
+    struct point *p = &points->list[points->count++];
+    p->trial = trial;
+    p->group = group_of(trial, &p->lr);
+    p->last = cs_xcalloc(seeds + 1, sizeof *p->last);
+    p->best = cs_xcalloc(seeds + 1, sizeof *p->best);
+    p->target = cs_xcalloc(seeds + 1, sizeof *p->target);
+    return p;
+}
+
+static struct points collect(const struct sweep_plan *plan, const struct sweep_state *state)
+{
+    struct points points = {cs_xcalloc(plan->trial_count + 1, sizeof *points.list), 0};
+
+    for (size_t i = 0; i < plan->trial_count; i++) {
+        const struct sweep_trial *trial = &plan->trials[i];
+        const struct sweep_record *record = sweep_state_find(state, trial->id);
+        struct point *p = find_point(&points, trial, plan->trial_count);
+        if (!record || !record->last || strcmp(record->state, "done") != 0) {
+            p->bad++;
+            continue;
+        }
+        p->last[p->n] = sweep_record_last(record, plan->metric);
+        p->best[p->n++] = sweep_record_best(record, plan->metric, NULL);
+        if (record->target_epoch > 0)
+            p->target[p->reached++] = record->target_epoch;
+    }
+    return points;
+}
+
+static void free_points(struct points *points)
+{
+    for (size_t i = 0; i < points->count; i++) {
+        free(points->list[i].group);
+        free(points->list[i].last);
+        free(points->list[i].best);
+        free(points->list[i].target);
+    }
+    free(points->list);
+}
+
+/* Is a better than b? */
+static bool better(const struct sweep_plan *plan, const struct point *a, const struct point *b)
+{
+    if ((a->bad > 0) != (b->bad > 0))
+        return a->bad == 0;
+    if (a->n == 0 || b->n == 0)
+        return a->n > b->n;
+    const double x = stats_of(a->best, a->n).mean, y = stats_of(b->best, b->n).mean;
+    return plan->maximize ? x > y : x < y;
+}
+
+/* The best point of every group, groups in plan order. */
+static const struct point **winners(const struct sweep_plan *plan, const struct points *points,
+                                    size_t *count)
+{
+    const struct point **best = cs_xcalloc(points->count + 1, sizeof(struct point *));
+
+    *count = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        const struct point *p = &points->list[i];
+        size_t g = 0;
+        while (g < *count && strcmp(best[g]->group, p->group) != 0)
+            g++;
+        if (g == *count)
+            best[(*count)++] = p;
+        else if (better(plan, p, best[g]))
+            best[g] = p;
+    }
+    return best;
+}
+
+static void format_stats(char out[64], const double *x, int n)
+{
+    const struct stats s = stats_of(x, n);
+
+    if (n == 0)
+        snprintf(out, 64, "-");
+    else if (n == 1)
+        snprintf(out, 64, "%.4f", s.mean);
+    else
+        snprintf(out, 64, "%.4f +- %.4f", s.mean, s.std);
+}
+
+static void print_row(const struct sweep_plan *plan, const struct point *p, int width, int lr_width)
+{
+    char last[64], best[64], target[64] = "";
+
+    format_stats(last, p->last, p->n);
+    format_stats(best, p->best, p->n);
+    if (*plan->target_text && p->reached == 0)
+        snprintf(target, sizeof target, "never");
+    else if (*plan->target_text && p->reached == p->n)
+        snprintf(target, sizeof target, "%.1f", stats_of(p->target, p->reached).mean);
+    else if (*plan->target_text)
+        snprintf(target, sizeof target, "%.1f (%d of %d)", stats_of(p->target, p->reached).mean,
+                 p->reached, p->n);
+    printf("%-*s  %-*s  %-17s  %-17s  %5d  %s%s\n", width, p->group, lr_width, *p->lr ? p->lr : "-",
+           last, best, p->n, target, p->bad ? "  (some trials failed or diverged)" : "");
+}
+
+static void print_counts(const struct sweep_plan *plan, const struct sweep_state *state)
+{
+    int done = 0, diverged = 0, failed = 0;
+
+    for (size_t i = 0; i < plan->trial_count; i++) {
+        const struct sweep_record *r = sweep_state_find(state, plan->trials[i].id);
+        done += r && strcmp(r->state, "done") == 0;
+        diverged += r && strcmp(r->state, "diverged") == 0;
+        failed += r && strcmp(r->state, "failed") == 0;
+    }
+    printf("%d done", done);
+    if (diverged)
+        printf(", %d diverged", diverged);
+    if (failed)
+        printf(", %d failed", failed);
+    printf(" of %zu trials\n", plan->trial_count);
+}
+
+void sweep_compare_print(const struct sweep_plan *plan, const struct sweep_state *state)
+{
+    struct points points = collect(plan, state);
+    size_t count;
+    const struct point **best = winners(plan, &points, &count);
+    int width = (int) strlen("choice"), lr_width = (int) strlen("best lr");
+
+    for (size_t i = 0; i < count; i++) {
+        width = (int) strlen(best[i]->group) > width ? (int) strlen(best[i]->group) : width;
+        lr_width = (int) strlen(best[i]->lr) > lr_width ? (int) strlen(best[i]->lr) : lr_width;
+    }
+    char last_title[64], best_title[64], target_title[256] = "";
+    snprintf(last_title, sizeof last_title, "final %.40s", plan->metric);
+    snprintf(best_title, sizeof best_title, "best %.40s", plan->metric);
+    if (*plan->target_text)
+        snprintf(target_title, sizeof target_title, "epochs to %.200s", plan->target_text);
+    printf("\n%-*s  %-*s  %-17.17s  %-17.17s  %5s  %s\n", width, "choice", lr_width, "best lr",
+           last_title, best_title, "seeds", target_title);
+    for (size_t i = 0; i < count; i++)
+        print_row(plan, best[i], width, lr_width);
+    print_counts(plan, state);
+    free(best);
+    free_points(&points);
+}
+
+static json_t *stats_json(const double *x, int n)
+{
+    const struct stats s = stats_of(x, n);
+    json_t *out = json_object();
+
+    cs_json_set(out, "n", json_integer(n));
+    cs_json_set(out, "mean", cs_json_number(n ? s.mean : NAN));
+    cs_json_set(out, "std", cs_json_number(s.std));
+    return out;
+}
+
+void sweep_compare_json_line(const struct sweep_plan *plan, const struct sweep_state *state)
+{
+    struct points points = collect(plan, state);
+    size_t count;
+    const struct point **best = winners(plan, &points, &count);
+    json_t *line = json_object(), *rows = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        const struct point *p = best[i];
+        json_t *row = json_object();
+        cs_json_set(row, "choice", cs_json_text(p->group));
+        cs_json_set(row, "lr", cs_json_text(p->lr));
+        cs_json_set(row, "final", stats_json(p->last, p->n));
+        cs_json_set(row, "best", stats_json(p->best, p->n));
+        cs_json_set(row, "epochs_to_target", stats_json(p->target, p->reached));
+        json_array_append_new(rows, row);
+    }
+    cs_json_set(line, "event", cs_json_text("sweep"));
+    cs_json_set(line, "sweep", cs_json_text(plan->name));
+    cs_json_set(line, "metric", cs_json_text(plan->metric));
+    cs_json_set(line, "rows", rows);
+    struct cs_buf text = {0};
+    cs_json_line(&text, line);
+    puts(text.data);
+    fflush(stdout);
+    cs_buf_clear(&text);
+    json_decref(line);
+    free(best);
+    free_points(&points);
+}

@@ -1,0 +1,206 @@
+#include "sweep/experiment.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "checkpoints/ckpt.h"
+#include "common/cs_error.h"
+#include "tbwriter/tbw.h"
+
+struct keys {
+    const char **name;
+    size_t count;
+};
+
+/* The parameters of all trials, in the order in which they first appear. */
+static struct keys collect(const struct sweep_plan *plan)
+{
+    struct keys keys = {0};
+    size_t capacity = 0;
+
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        for (size_t p = 0; p < plan->trials[t].param_count; p++) {
+            const char *key = plan->trials[t].params[p].key;
+            size_t i = 0;
+            while (i < keys.count && strcmp(keys.name[i], key) != 0)
+                i++;
+            if (i < keys.count)
+                continue;
+            if (keys.count == capacity)
+                keys.name = cs_xrealloc(keys.name,
+                                        (capacity = capacity ? 2 * capacity : 16) * sizeof(char *));
+            keys.name[keys.count++] = key;
+        }
+    }
+    return keys;
+}
+
+static const struct sweep_param *find_param(const struct sweep_trial *trial, const char *key)
+{
+    for (size_t p = 0; p < trial->param_count; p++) {
+        if (strcmp(trial->params[p].key, key) == 0)
+            return &trial->params[p];
+    }
+    return NULL;
+}
+
+bool sweep_param_is_number(const struct sweep_plan *plan, const char *key)
+{
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        const struct sweep_param *p = find_param(&plan->trials[t], key);
+        if (p && !p->numeric)
+            return false;
+    }
+    return true;
+}
+
+/* One key with the distinct values tried. The domain is malloc'ed. */
+static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char *key)
+{
+    const bool number = sweep_param_is_number(plan, key);
+    struct tbw_hvalue *domain = cs_xcalloc(plan->trial_count, sizeof *domain);
+    struct tbw_hparam_info info = {
+        .name = key, .kind = number ? TBW_FLOAT : TBW_STRING, .domain = domain};
+
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        const struct sweep_param *p = find_param(&plan->trials[t], key);
+        size_t i = 0;
+        if (!p)
+            continue;
+        info.differs |= p->varies;
+        while (i < info.domain_count && strcmp(domain[i].text, p->value) != 0)
+            i++;
+        if (i == info.domain_count)
+            domain[info.domain_count++] = (struct tbw_hvalue){
+                .name = key, .kind = info.kind, .text = p->value, .num = p->num};
+    }
+    return info;
+}
+
+void sweep_experiment_hash(char out[41], const struct sweep_plan *plan)
+{
+    struct keys keys = collect(plan);
+    struct cs_buf text = {0};
+
+    cs_buf_addf(&text, "%s|%s|%s\n", plan->name, plan->description, plan->metric);
+    for (size_t k = 0; k < keys.count; k++) {
+        const struct tbw_hparam_info info = describe(plan, keys.name[k]);
+        cs_buf_addf(&text, "%s:%d:%d", info.name, (int) info.kind, info.differs);
+        for (size_t i = 0; i < info.domain_count; i++)
+            cs_buf_addf(&text, ",%s", info.domain[i].text);
+        cs_buf_adds(&text, "\n");
+        free((void *) (uintptr_t) info.domain);
+    }
+    ckpt_hash(out, text.data, text.size);
+    cs_buf_clear(&text);
+    free(keys.name);
+}
+
+static int write_all(tbw_writer *w, const struct sweep_plan *plan,
+                     const struct tbw_hparam_info *infos, size_t count, struct cs_error *err)
+{
+    static const char *const loss[] = {"Loss/Train", "Loss/Val"},
+                             *const accuracy[] = {"Accuracy/Train", "Accuracy/Val"},
+                             *const rate[] = {"Learning_Rate"};
+    static const struct tbw_chart charts[] = {
+        {"loss", loss, 2}, {"accuracy", accuracy, 2}, {"learning rate", rate, 1}};
+    const struct tbw_category category = {"training", charts, CS_COUNT(charts)};
+    char best[128];
+    snprintf(best, sizeof best, "Best/%.100s", plan->metric);
+    const struct tbw_metric_info metrics[] = {
+        {best, NULL, "best value of the trial", TBW_VALIDATION},
+        {"Accuracy/Val", NULL, NULL, TBW_VALIDATION},
+        {"Loss/Val", NULL, NULL, TBW_VALIDATION},
+        {"Accuracy/Train", NULL, NULL, TBW_TRAINING},
+        {"Loss/Train", NULL, NULL, TBW_TRAINING},
+    };
+    const struct tbw_experiment experiment = {
+        .name = plan->name,
+        .description = plan->description,
+        .hparams = infos,
+        .hparam_count = count,
+        .metrics = metrics,
+        .metric_count = CS_COUNT(metrics),
+    };
+    CS_TRY(tbw_writer_experiment(w, &experiment, err));
+    CS_TRY(tbw_writer_layout(w, &category, 1, err));
+    struct cs_buf text = {0};
+    cs_buf_addf(&text, "%s\n\n```\n%s\n```\n", plan->description, plan->resolved);
+    const int rc = tbw_writer_text(w, "Sweep", 0, text.data, err);
+    cs_buf_clear(&text);
+    return rc;
+}
+
+static void remove_run(const char *path)
+{
+    DIR *dir = opendir(path);
+
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (!strstr(e->d_name, "tfevents"))
+            continue;
+        char *file = cs_xasprintf("%s/%s", path, e->d_name);
+        unlink(file);
+        free(file);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+/* _sweep is 1, _sweep-2 is 2, anything else 0. */
+static int run_number(const char *name)
+{
+    if (strcmp(name, "_sweep") == 0)
+        return 1;
+    return strncmp(name, "_sweep-", 7) == 0 ? atoi(name + 7) : 0;
+}
+
+static int highest_run(const char *dir)
+{
+    DIR *d = opendir(dir);
+    int highest = 0;
+
+    for (struct dirent *e; d && (e = readdir(d));)
+        highest = run_number(e->d_name) > highest ? run_number(e->d_name) : highest;
+    if (d)
+        closedir(d);
+    return highest;
+}
+
+static char *run_path(const char *dir, int number)
+{
+    return number == 1 ? cs_xasprintf("%s/_sweep", dir) : cs_xasprintf("%s/_sweep-%d", dir, number);
+}
+
+int sweep_experiment_write(const struct sweep_plan *plan, const char *dir, struct cs_error *err)
+{
+    const int highest = highest_run(dir);
+    char *path = run_path(dir, highest + 1);
+    struct keys keys = collect(plan);
+    struct tbw_hparam_info *infos = cs_xcalloc(keys.count + 1, sizeof *infos);
+    tbw_writer *w = NULL;
+
+    for (size_t k = 0; k < keys.count; k++)
+        infos[k] = describe(plan, keys.name[k]);
+    int rc = tbw_writer_open(&w, path, NULL, err);
+    if (rc == 0)
+        rc = write_all(w, plan, infos, keys.count, err);
+    if (rc == 0)
+        rc = tbw_writer_sync(w, err);
+    const int closed = tbw_writer_close(w, rc == 0 ? err : NULL);
+    rc = rc < 0 ? rc : closed;
+    for (int old = 1; rc == 0 && old <= highest; old++) {
+        char *old_path = run_path(dir, old);
+        remove_run(old_path);
+        free(old_path);
+    }
+    for (size_t k = 0; k < keys.count; k++)
+        free((void *) (uintptr_t) infos[k].domain);
+    free(infos);
+    free(keys.name);
+    free(path);
+    return rc;
+}

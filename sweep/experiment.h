@@ -1,0 +1,23 @@
+/*
+ * experiment.h - runs/<sweep>/_sweep/: the one HParams experiment of a sweep, written by the controller.
+ *
+ * TensorBoard takes the first experiment it sees and never again looks at it, so a changed one goes into a new run
+ * folder (_sweep-2, ...) and the old folder is deleted afterwards.
+ */
+#ifndef SWEEP_EXPERIMENT_H
+#define SWEEP_EXPERIMENT_H
+
+#include "sweep/plan.h"
+
+struct cs_error;
+
+/* Is key a number in every trial of the plan that has it? Decides its kind in HParams, the same for all. */
+bool sweep_param_is_number(const struct sweep_plan *plan, const char *key);
+
+/* Hash of everything the experiment says: when it is unchanged, nothing is written. */
+void sweep_experiment_hash(char out[41], const struct sweep_plan *plan);
+
+/* Write a new experiment run in dir and delete older ones. */
+int sweep_experiment_write(const struct sweep_plan *plan, const char *dir, struct cs_error *err);
+
+#endif

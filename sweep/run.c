@@ -1,0 +1,642 @@
+#include "sweep/run.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "checkpoints/ckpt.h"
+#include "common/cs_error.h"
+#include "common/cs_io.h"
+#include "common/cs_json.h"
+#include "sweep/cmd.h"
+#include "sweep/compare.h"
+#include "sweep/experiment.h"
+#include "sweep/journal.h"
+#include "sweep/pool.h"
+#include "sweep/progress.h"
+#include "version.h"
+
+enum { TICK_MS = 200, AUTO_FUSE = 16, AUTO_FUSE_PARAMETERS = 50000 };
+
+/* Space that replaced checkpoints may take before they are freed while the sweep runs. */
+static const int64_t garbage_limit = 1 << 30;
+
+enum item_state { WAITING, RUNNING, OVER };
+
+struct item {
+    const struct sweep_trial *trial;
+    enum item_state state;
+    int slot;     /* while RUNNING */
+    int attempts; /* over all runs of csweep */
+    int deaths;   /* workers lost in this run */
+};
+
+struct run {
+    const struct sweep_plan *plan;
+    struct sweep_run_options options;
+    char *dir; /* logdir/sweep */
+    sweep_journal *journal;
+    ckpt_store *store;
+    sweep_pool *pool;
+    sweep_progress *progress;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    uv_signal_t signals[3];
+    int slots;
+    struct item *items;
+    size_t item_count;
+    int stops;           /* signals received */
+    bool failed, broken; /* a trial failed; the environment did */
+    bool failure_told;
+    int64_t garbage; /* bytes of replaced checkpoints */
+};
+
+/* ---- before anything runs ---- */
+
+static int check_data(const struct sweep_plan *plan, struct cs_error *err)
+{
+    const char *checked_dataset = NULL, *checked_path = NULL;
+
+    for (size_t i = 0; i < plan->trial_count; i++) {
+        const struct train_spec *spec = plan->trials[i].spec;
+        if (checked_dataset && strcmp(checked_dataset, spec->dataset) == 0 &&
+            strcmp(checked_path, spec->path) == 0)
+            continue;
+        CS_TRY(train_spec_check_data(spec, err));
+        checked_dataset = spec->dataset;
+        checked_path = spec->path;
+    }
+    return 0;
+}
+
+static void adopt(struct sweep_plan *plan, const struct sweep_state *state)
+{
+    struct sweep_known *known = cs_xcalloc(state->count + 1, sizeof *known);
+
+    for (size_t i = 0; i < state->count; i++)
+        known[i] = (struct sweep_known){state->records[i].id, state->records[i].name,
+                                        state->records[i].number};
+    sweep_plan_adopt(plan, known, state->count);
+    free(known);
+}
+
+static json_t *params_json(const struct sweep_plan *plan, const struct sweep_trial *trial)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < trial->param_count; i++) {
+        const struct sweep_param *p = &trial->params[i];
+        json_t *one = json_object();
+        cs_json_set(one, "key", cs_json_text(p->key));
+        cs_json_set(one, "value", cs_json_text(p->value));
+        if (p->numeric && isfinite(p->num) && sweep_param_is_number(plan, p->key))
+            cs_json_set(one, "num", cs_json_number(p->num));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+static bool is_over(const struct sweep_record *record)
+{
+    return strcmp(record->state, "done") == 0 || strcmp(record->state, "diverged") == 0;
+}
+
+static int journal_sweep(struct run *r, const char *experiment, struct cs_error *err)
+{
+    json_t *line = json_object();
+
+    cs_json_set(line, "event", cs_json_text("sweep"));
+    cs_json_set(line, "sweep", cs_json_text(r->plan->name));
+    cs_json_set(line, "version", cs_json_text(CSWEEP_VERSION));
+    cs_json_set(line, "grid", cs_json_text(r->plan->path));
+    cs_json_set(line, "metric", cs_json_text(r->plan->metric));
+    cs_json_set(line, "maximize", json_boolean(r->plan->maximize));
+    cs_json_set(line, "target", cs_json_text(r->plan->target_text));
+    cs_json_set(line, "experiment", cs_json_text(experiment));
+    return sweep_journal_append(r->journal, line, true, err);
+}
+
+static int journal_trial(struct run *r, const struct sweep_trial *trial, struct cs_error *err)
+{
+    json_t *line = json_object();
+
+    cs_json_set(line, "event", cs_json_text("trial"));
+    cs_json_set(line, "number", json_integer(trial->number));
+    cs_json_set(line, "name", cs_json_text(trial->name));
+    cs_json_set(line, "id", cs_json_text(trial->id));
+    cs_json_set(line, "point", cs_json_text(trial->spec->point_id));
+    cs_json_set(line, "seed", json_integer((json_int_t) trial->seed));
+    cs_json_set(line, "params", params_json(r->plan, trial));
+    return sweep_journal_append(r->journal, line, false, err);
+}
+
+/* The experiment last written, "" = none. */
+static const char *last_experiment(const struct sweep_state *state)
+{
+    const char *last = "";
+    size_t i;
+    const json_t *line;
+
+    json_array_foreach(state->lines, i, line)
+    {
+        if (strcmp(cs_json_get_text(line, "event", ""), "sweep") == 0)
+            last = cs_json_get_text(line, "experiment", "");
+    }
+    return last;
+}
+
+/* sweep.ini, when it is not this already. */
+static int freeze_grid(const struct run *r, struct cs_error *err)
+{
+    char *path = cs_xasprintf("%s/sweep.ini", r->dir);
+    struct cs_buf old = {0};
+    int rc = 0;
+
+    if (cs_read_file(&old, path, 1 << 24, NULL) < 0 || strcmp(old.data, r->plan->resolved) != 0)
+        rc = cs_write_file(path, r->plan->resolved, strlen(r->plan->resolved), err);
+    cs_buf_clear(&old);
+    free(path);
+    return rc;
+}
+
+static void add_item(struct run *r, const struct sweep_trial *trial,
+                     const struct sweep_record *record)
+{
+    r->items[r->item_count++] = (struct item){
+        .trial = trial, .state = WAITING, .slot = -1, .attempts = record ? record->attempts : 0};
+}
+
+/* Journal, experiment, items: all that is known before the first worker starts. */
+static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
+{
+    struct sweep_state *state = NULL;
+    char experiment[41];
+
+    CS_TRY(check_data(plan, err));
+    CS_TRY(sweep_journal_open(&r->journal, r->dir, err));
+    CS_TRY(sweep_state_load(&state, r->dir, err));
+    adopt(plan, state);
+    sweep_experiment_hash(experiment, plan);
+    int rc = freeze_grid(r, err);
+    if (rc == 0)
+        rc = ckpt_store_open(&r->store, r->options.store, true, err);
+    if (rc == 0 && strcmp(experiment, last_experiment(state)) != 0)
+        rc = sweep_experiment_write(plan, r->dir, err);
+    r->items = cs_xcalloc(plan->trial_count + 1, sizeof *r->items);
+    for (size_t i = 0; i < plan->trial_count && rc == 0; i++) {
+        const struct sweep_record *record = sweep_state_find(state, plan->trials[i].id);
+        if (!record)
+            rc = journal_trial(r, &plan->trials[i], err);
+        if (!record || !is_over(record))
+            add_item(r, &plan->trials[i], record);
+    }
+    if (rc == 0)
+        rc = journal_sweep(r, experiment,
+                           err); /* last: flushes the trials; the experiment it names is written */
+    sweep_state_free(state);
+    return rc;
+}
+
+/* ---- while it runs ---- */
+
+static void break_off(struct run *r, const struct cs_error *err)
+{
+    if (!r->broken)
+        sweep_progress_message(
+            r->progress, "csweep: %s; stopping, run the same command again to go on", err->detail);
+    r->broken = true;
+    sweep_pool_signal(r->pool, SIGTERM);
+}
+
+static bool stopping(const struct run *r)
+{
+    return r->stops > 0 || r->broken;
+}
+
+static struct item *find_item(struct run *r, int64_t number)
+{
+    for (size_t i = 0; i < r->item_count; i++) {
+        if (r->items[i].trial->number == number)
+            return &r->items[i];
+    }
+    return NULL;
+}
+
+static int bundle_size(const struct run *r, const struct item *first, size_t waiting)
+{
+    if (r->options.fuse > 0)
+        return r->options.fuse;
+    if (first->trial->spec->parameters > AUTO_FUSE_PARAMETERS)
+        return 1;
+    const size_t share = (waiting + (size_t) r->slots - 1) / (size_t) r->slots;
+    return share < AUTO_FUSE ? (int) share : AUTO_FUSE;
+}
+
+static json_t *trial_json(const struct run *r, const struct item *item)
+{
+    const struct sweep_trial *t = item->trial;
+    json_t *one = json_object();
+    struct cs_buf config = {0};
+
+    char *dir = cs_xasprintf("%s/%s", r->dir, t->name);
+    char *tag = cs_xasprintf("%s/%04d", r->plan->name, t->number);
+    char *title = cs_xasprintf("%s %s", r->plan->name, t->name);
+    train_spec_config(&config, t->spec);
+    cs_json_set(one, "number", json_integer(t->number));
+    cs_json_set(one, "name", cs_json_text(t->name));
+    cs_json_set(one, "dir", cs_json_text(dir));
+    cs_json_set(one, "tag", cs_json_text(tag));
+    cs_json_set(one, "title", cs_json_text(title));
+    cs_json_set(one, "group", cs_json_text(r->plan->seed_count > 1 ? t->spec->point_id : ""));
+    cs_json_set(one, "attempt", json_integer(item->attempts));
+    cs_json_set(one, "config", cs_json_text(config.data));
+    cs_json_set(one, "params", params_json(r->plan, t));
+    cs_buf_clear(&config);
+    free(dir);
+    free(tag);
+    free(title);
+    return one;
+}
+
+/* Give the slot's worker the next trials of one shape; when there are none, let it go. */
+static void dispatch(struct run *r, int slot)
+{
+    json_t *trials = json_array();
+    const char *shape = NULL;
+    size_t waiting = 0, limit = 0;
+
+    for (size_t i = 0; i < r->item_count; i++)
+        waiting += r->items[i].state == WAITING;
+    for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
+        struct item *item = &r->items[i];
+        if (item->state != WAITING || (shape && strcmp(shape, item->trial->spec->shape_key) != 0))
+            continue;
+        if (!shape) {
+            shape = item->trial->spec->shape_key;
+            limit = (size_t) bundle_size(r, item, waiting);
+        }
+        item->state = RUNNING;
+        item->slot = slot;
+        item->attempts++;
+        json_array_append_new(trials, trial_json(r, item));
+        if (json_array_size(trials) == limit)
+            break;
+    }
+    if (json_array_size(trials) == 0) {
+        json_decref(trials);
+        sweep_pool_finish(r->pool, slot);
+        return;
+    }
+    json_t *command = json_object();
+    cs_json_set(command, "cmd", cs_json_text("train"));
+    cs_json_set(command, "store", cs_json_text(r->options.store));
+    cs_json_set(command, "metric", cs_json_text(r->plan->metric));
+    cs_json_set(command, "maximize", json_boolean(r->plan->maximize));
+    cs_json_set(command, "target", cs_json_text(r->plan->target_text));
+    cs_json_set(command, "fuse", json_integer((json_int_t) limit));
+    cs_json_set(command, "trials", trials);
+    sweep_pool_send(r->pool, slot, command);
+    json_decref(command);
+}
+
+/* The first failure is told at once, with what its log says. */
+static void tell_failure(struct run *r, const struct item *item, const char *detail)
+{
+    r->failed = true;
+    if (r->failure_told)
+        return;
+    r->failure_told = true;
+    sweep_progress_message(r->progress, "csweep: %s failed: %s", item->trial->name, detail);
+    char *path = cs_xasprintf("%s/%s/trial.log", r->dir, item->trial->name);
+    struct cs_buf log = {0};
+    if (cs_read_file(&log, path, 1 << 26, NULL) == 0 && log.size > 0) {
+        const char *at = log.data + log.size - 1;
+        for (int lines = 0; at > log.data && lines < 6; at--)
+            lines += at[-1] == '\n';
+        sweep_progress_message(r->progress, "last lines of %s:\n%s", path,
+                               at > log.data ? at + 1 : at);
+    }
+    cs_buf_clear(&log);
+    free(path);
+}
+
+static void free_garbage(struct run *r, int64_t limit)
+{
+    if (r->garbage <= limit)
+        return;
+    if (ckpt_gc(r->store, NULL, NULL) == 0) /* a busy store is tried again after the next trial */
+        r->garbage = 0;
+}
+
+static void journal_or_break(struct run *r, json_t *line, bool sync)
+{
+    struct cs_error err;
+
+    if (sweep_journal_append(r->journal, line, sync, &err) < 0)
+        break_off(r, &err);
+}
+
+static void on_start(struct run *r, int slot, const struct item *item, const json_t *report)
+{
+    json_t *line = json_object();
+
+    cs_json_set(line, "event", cs_json_text("start"));
+    cs_json_set(line, "number", json_integer(item->trial->number));
+    cs_json_set(line, "attempt", json_integer(item->attempts));
+    cs_json_set(line, "epochs", json_integer(item->trial->spec->epochs));
+    journal_or_break(r, line, false);
+    sweep_progress_start(r->progress, slot, item->trial->number, item->trial->name, report);
+}
+
+static void on_end(struct run *r, int slot, struct item *item, const json_t *report)
+{
+    static const char *const kept[] = {"number", "state",  "cause",       "detail",
+                                       "epoch",  "epochs", "seconds",     "last",
+                                       "best",   "tags",   "target_epoch"};
+    const char *state = cs_json_get_text(report, "state", "failed");
+    json_t *line = json_object();
+
+    cs_json_set(line, "event", cs_json_text("end"));
+    cs_json_set(line, "attempt", json_integer(item->attempts));
+    for (size_t i = 0; i < CS_COUNT(kept); i++) {
+        json_t *value = json_object_get(report, kept[i]);
+        if (value)
+            cs_json_set(line, kept[i], json_incref(value));
+    }
+    const bool no_space =
+        strcmp(cs_json_get_text(report, "code", ""), cs_code_text(CS_ENOSPACE)) == 0;
+    item->state = strcmp(state, "interrupted") == 0 ? WAITING : OVER;
+    item->slot = -1;
+    if (no_space) { /* not the trial's fault: it waits for room */
+        struct cs_error err;
+        item->state = WAITING;
+        cs_fail(&err, CS_ENOSPACE, "%s", cs_json_get_text(report, "detail", "no space left"));
+        json_decref(line);
+        break_off(r, &err);
+    } else {
+        journal_or_break(r, line, true);
+    }
+    r->garbage += cs_json_get_int(report, "superseded_bytes", 0);
+    sweep_progress_end(r->progress, slot, item->trial->number, item->trial->name, report);
+    if (strcmp(state, "failed") == 0 && !no_space)
+        tell_failure(r, item, cs_json_get_text(report, "detail", ""));
+    free_garbage(r, garbage_limit);
+}
+
+static void on_report(void *context, int slot, const json_t *report)
+{
+    struct run *r = context;
+    const char *event = cs_json_get_text(report, "event", "");
+    struct item *item = find_item(r, cs_json_get_int(report, "number", -1));
+
+    if (strcmp(event, "ready") == 0 || strcmp(event, "idle") == 0)
+        dispatch(r, slot);
+    else if (!item || item->slot != slot)
+        return;
+    else if (strcmp(event, "start") == 0)
+        on_start(r, slot, item, report);
+    else if (strcmp(event, "progress") == 0)
+        sweep_progress_step(r->progress, slot, report);
+    else if (strcmp(event, "epoch") == 0)
+        sweep_progress_epoch(r->progress, slot, item->trial->number, item->trial->name, report);
+    else if (strcmp(event, "end") == 0)
+        on_end(r, slot, item, report);
+}
+
+/* The worker died with a trial in its hands. */
+static void on_lost(struct run *r, int slot, struct item *item, const struct sweep_exit_info *how)
+{
+    char cause[64];
+
+    item->slot = -1;
+    item->state = WAITING;
+    if (stopping(r))
+        return;
+    if (how->signal)
+        snprintf(cause, sizeof cause, "worker killed by signal %d (%s)", how->signal,
+                 strsignal(how->signal));
+    else
+        snprintf(cause, sizeof cause, "worker exited with code %lld", (long long) how->status);
+    if (++item->deaths <= r->options.retries) {
+        sweep_progress_message(r->progress, "csweep: %s: %s; trying again from its last checkpoint",
+                               item->trial->name, cause);
+        return;
+    }
+    json_t *report = json_object();
+    struct cs_buf detail = {0};
+    cs_buf_addf(&detail, "%s, %d times", cause, item->deaths);
+    if (*how->words)
+        cs_buf_addf(&detail, "; it said: %s", how->words);
+    cs_json_set(report, "number", json_integer(item->trial->number));
+    cs_json_set(report, "state", cs_json_text("failed"));
+    cs_json_set(report, "cause", cs_json_text(how->signal ? "signal" : "error"));
+    cs_json_set(report, "detail", cs_json_text(detail.data));
+    item->slot = slot;
+    on_end(r, slot, item, report);
+    json_decref(report);
+    cs_buf_clear(&detail);
+}
+
+static void close_rest(struct run *r)
+{
+    uv_close((uv_handle_t *) &r->timer, NULL);
+    for (size_t i = 0; i < CS_COUNT(r->signals); i++)
+        uv_close((uv_handle_t *) &r->signals[i], NULL);
+}
+
+static bool work_left(const struct run *r)
+{
+    for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
+        if (r->items[i].state == WAITING)
+            return true;
+    }
+    return false;
+}
+
+static void on_exited(void *context, int slot, const struct sweep_exit_info *how)
+{
+    struct run *r = context;
+    struct cs_error err;
+
+    for (size_t i = 0; i < r->item_count; i++) {
+        if (r->items[i].state == RUNNING && r->items[i].slot == slot)
+            on_lost(r, slot, &r->items[i], how);
+    }
+    if (how->status != 0 && !how->signal && *how->words && !stopping(r))
+        sweep_progress_message(r->progress, "%s", how->words);
+    if (work_left(r)) {
+        if (how->status == SWEEP_EXIT_ENVIRONMENT || how->status == 1 || how->status < 0) {
+            cs_fail(&err, CS_ECHILD, "workers cannot run here");
+            break_off(r, &err);
+        } else if (sweep_pool_start(r->pool, slot, &err) == 0) {
+            return;
+        } else {
+            break_off(r, &err);
+        }
+    }
+    for (int i = 0; i < r->slots; i++) {
+        if (sweep_pool_alive(r->pool, i))
+            return;
+    }
+    close_rest(r);
+}
+
+static void on_signal(uv_signal_t *handle, int signal_number)
+{
+    struct run *r = handle->data;
+
+    (void) signal_number;
+    if (++r->stops == 1) {
+        sweep_progress_message(
+            r->progress,
+            "csweep: stopping: trials checkpoint after the step in hand; again to stop at once");
+        sweep_pool_signal(r->pool, SIGTERM);
+    } else {
+        sweep_pool_signal(r->pool, SIGKILL);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct run *r = timer->data;
+    sweep_progress_tick(r->progress);
+}
+
+static void watch_signals(struct run *r)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+    for (size_t i = 0; i < CS_COUNT(r->signals); i++) {
+        uv_signal_init(&r->loop, &r->signals[i]);
+        r->signals[i].data = r;
+        uv_signal_start(&r->signals[i], on_signal, numbers[i]);
+    }
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int run_loop(struct run *r, struct cs_error *err)
+{
+    const struct sweep_pool_hooks hooks = {r, on_report, on_exited};
+    int started = 0, rc = 0;
+
+    uv_loop_init(&r->loop);
+    watch_signals(r);
+    uv_timer_init(&r->loop, &r->timer);
+    r->timer.data = r;
+    uv_timer_start(&r->timer, on_tick, TICK_MS, TICK_MS);
+    r->pool = sweep_pool_create(&r->loop, r->slots, &hooks);
+    for (int i = 0; i < r->slots && rc == 0; i++) {
+        rc = sweep_pool_start(r->pool, i, err);
+        started += rc == 0;
+    }
+    if (rc < 0)
+        break_off(r, err);
+    if (started == 0)
+        close_rest(r);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&r->loop);
+    sweep_pool_free(r->pool);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static void print_plan(struct run *r)
+{
+    const struct sweep_plan *plan = r->plan;
+    const size_t before = plan->trial_count - r->item_count;
+
+    if (r->options.json) {
+        json_t *line = json_object();
+        cs_json_set(line, "event", cs_json_text("plan"));
+        cs_json_set(line, "sweep", cs_json_text(plan->name));
+        cs_json_set(line, "points", json_integer((json_int_t) plan->point_count));
+        cs_json_set(line, "trials", json_integer((json_int_t) plan->trial_count));
+        cs_json_set(line, "done", json_integer((json_int_t) before));
+        sweep_progress_json(r->progress, line);
+        json_decref(line);
+    } else if (!r->options.quiet) {
+        printf("%s: %zu points x %zu seeds = %zu trials, %zu done before, %d slots; TensorBoard: "
+               "tensorboard --logdir %s\n",
+               plan->name, plan->point_count, plan->seed_count, plan->trial_count, before, r->slots,
+               r->dir);
+        fflush(stdout);
+    }
+}
+
+static int finish(struct run *r)
+{
+    const bool complete = !stopping(r);
+    struct sweep_state *state = NULL;
+    struct cs_error err;
+
+    free_garbage(r, 0);
+    sweep_progress_free(r->progress);
+    r->progress = NULL;
+    sweep_journal_close(r->journal);
+    r->journal = NULL;
+    if (sweep_state_load(&state, r->dir, &err) < 0) {
+        sweep_print_error(&err);
+        return SWEEP_EXIT_ENVIRONMENT;
+    }
+    if (complete && r->options.json)
+        sweep_compare_json_line(r->plan, state);
+    else if (complete && !r->options.quiet)
+        sweep_compare_print(r->plan, state);
+    sweep_state_free(state);
+    if (r->broken)
+        return SWEEP_EXIT_ENVIRONMENT;
+    if (r->stops) {
+        fputs("csweep: interrupted; run the same command again to go on\n", stderr);
+        return SWEEP_EXIT_INTERRUPTED;
+    }
+    return r->failed ? SWEEP_EXIT_TRIAL : SWEEP_EXIT_OK;
+}
+
+static void create_progress(struct run *r)
+{
+    const struct sweep_progress_options options = {
+        .quiet = r->options.quiet,
+        .json = r->options.json,
+        .slots = r->slots,
+        .total = (int) r->plan->trial_count,
+        .done = (int) (r->plan->trial_count - r->item_count),
+        .metric = r->plan->metric,
+        .maximize = r->plan->maximize,
+    };
+    r->progress = sweep_progress_create(&options);
+}
+
+int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
+{
+    struct run r = {.plan = plan, .options = *options, .slots = 1};
+    struct cs_error err = {0};
+    int code;
+
+    r.dir = cs_xasprintf("%s/%s", options->logdir, plan->name);
+    if (prepare(&r, plan, &err) < 0) {
+        sweep_print_error(&err);
+        code = SWEEP_EXIT_ENVIRONMENT;
+    } else {
+        r.slots = options->jobs > 0 ? options->jobs : sweep_cpu_count();
+        if ((size_t) r.slots > r.item_count)
+            r.slots = r.item_count ? (int) r.item_count : 1;
+        create_progress(&r);
+        print_plan(&r);
+        if (r.item_count > 0)
+            run_loop(&r, &err);
+        else if (!options->quiet && !options->json)
+            puts("nothing to do: every trial is done");
+        code = finish(&r);
+    }
+    ckpt_store_close(r.store);
+    sweep_journal_close(r.journal);
+    sweep_progress_free(r.progress);
+    free(r.items);
+    free(r.dir);
+    return code;
+}
