@@ -645,7 +645,7 @@ static int evaluate_order(struct cs_expr_value *out, const struct node *node, co
 
 static int evaluate_logic(struct cs_expr_value *out, const struct node *node, const struct walk *w)
 {
-    bool value;
+    bool value = false;
 
     CS_TRY(test_node(&value, node->kid, w));
     if (node->op == OP_NOT)
@@ -721,7 +721,7 @@ static int evaluate_arithmetic(struct cs_expr_value *out, const struct node *nod
 
 static int evaluate(struct cs_expr_value *out, const struct node *node, const struct walk *w)
 {
-    bool condition;
+    bool condition = false;
 
     switch (node->op) {
     case OP_NUMBER:

@@ -152,7 +152,7 @@ int train_data_load(struct train_data **out, const struct train_spec *spec, stru
     struct train_data *data = cs_xcalloc(1, sizeof *data);
     struct train_data_info info;
     const char *args;
-    int64_t train, val;
+    int64_t train = 0, val = 0;
     const struct train_dataset_kind *kind = find(&args, spec->dataset, err);
 
     int rc = kind ? kind->describe(&info, args, err) : CS_ENONAME;
