@@ -2,12 +2,15 @@
  * ckpt_gc.c - deletes loose objects nothing needs.
  *
  *   1. csweep.lock is held exclusively: no save is between writing an object and tagging it.
- *   2. Live is what any ref (loose or packed) or a detached HEAD reaches. A ref or history that cannot be read
- *      makes gc refuse: what is unknown may be needed.
- *   3. So is what an unreferenced commit or tag of another author reaches: somebody with plain git made it.
- *   4. Freed at once: unreferenced tags and commits of author csweep, and what they reach. Freed after an hour:
- *      other unreferenced objects (blobs of a killed save have no author) and temporary files.
- *   5. Tags go before commits, trees and blobs, so that a gc killed half-way leaves nothing that names a hole.
+ *   2. Live is what any ref (loose or packed) or a detached HEAD reaches. A ref or history that
+ *      cannot be read makes gc refuse: what is unknown may be needed.
+ *   3. So is what an unreferenced commit or tag of another author reaches: somebody with plain git
+ *      made it.
+ *   4. Freed at once: unreferenced tags and commits of author csweep, and what they reach. Freed
+ *      after an hour: other unreferenced objects (blobs of a killed save have no author) and
+ *      temporary files.
+ *   5. Tags go before commits, trees and blobs, so that a gc killed half-way leaves nothing that
+ *      names a hole.
  *
  * It touches no pack, no ref, no reflog.
  */

@@ -49,16 +49,16 @@ struct ckpt_store {
 };
 
 /*
- * Begin an operation: LOCK_SH or LOCK_EX on csweep.lock, forgetting earlier errors. CS_EBUSY when others hold it
- * for all of `seconds`.
+ * Begin an operation: LOCK_SH or LOCK_EX on csweep.lock, forgetting earlier errors. CS_EBUSY when
+ * others hold it for all of `seconds`.
  */
 int ckpt_lock(ckpt_store *store, int operation, double seconds, struct cs_error *err);
 void ckpt_unlock(ckpt_store *store);
 void ckpt_pause(void); /* 5 ms, between two tries */
 
 /*
- * Report what libgit2 said: no space, no memory and system errors by their codes, all else by `otherwise`.
- * Call it right after the failure.
+ * Report what libgit2 said: no space, no memory and system errors by their codes, all else by
+ * `otherwise`. Call it right after the failure.
  */
 int ckpt_fail_git(struct cs_error *err, ckpt_store *store, int otherwise, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
@@ -72,7 +72,10 @@ enum { CKPT_REF_SIZE = CKPT_NAME_MAX + sizeof CKPT_TAGS };
 /* CS_ERANGE unless tag is a name that git, libgit2 and a shell take for one. */
 int ckpt_check_tag(const char *tag, struct cs_error *err);
 
-/* The object a ref names, zero for a symbolic ref. CS_ENONAME: no such ref. CS_ECORRUPT: empty or odd. */
+/*
+ * The object a ref names, zero for a symbolic ref. CS_ENONAME: no such ref. CS_ECORRUPT: empty or
+ * odd.
+ */
 int ckpt_ref_target(git_oid *out, ckpt_store *store, const char *ref, struct cs_error *err);
 
 /* Delete the ref's file if it is damaged, so that it can be set again. */
@@ -84,7 +87,10 @@ struct ckpt_names {
     size_t count, capacity;
 };
 
-/* Names of all refs that are `folder` or under it ("refs", "refs/tags/sweep"), sorted; loose and packed. */
+/*
+ * Names of all refs that are `folder` or under it ("refs", "refs/tags/sweep"), sorted; loose and
+ * packed.
+ */
 int ckpt_names_read(struct ckpt_names *out, ckpt_store *store, const char *folder,
                     struct cs_error *err);
 /* The same for a tag prefix as ckpt_list takes it. */

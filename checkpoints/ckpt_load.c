@@ -1,9 +1,10 @@
 /*
  * ckpt_load.c - reading checkpoints back: load, list, verify.
  *
- * refs/tags/<tag> -> tag object -> commit -> tree -> blobs. Every step reads through ckpt_loose.c (checked form)
- * and git_odb_read (checked hash), so what arrives is what was saved, or CS_ECORRUPT. A tag that points to a
- * commit without a tag object (`git tag NAME COMMIT`) loads too, with the commit's message.
+ * refs/tags/<tag> -> tag object -> commit -> tree -> blobs. Every step reads through ckpt_loose.c
+ * (checked form) and git_odb_read (checked hash), so what arrives is what was saved, or
+ * CS_ECORRUPT. A tag that points to a commit without a tag object (`git tag NAME COMMIT`) loads
+ * too, with the commit's message.
  */
 #include "checkpoints/ckpt_impl.h"
 

@@ -1,18 +1,22 @@
 /*
  * ckpt_loose.c - loose objects, read with suspicion and written to last.
  *
- *   objects/ab/cdef...: zlib( "TYPE SP DECIMAL-SIZE NUL CONTENT" ), named by the SHA-1 of what is compressed
- *   (git: Documentation/gitformat-pack and gitrepository-layout; the loose form itself: git-hash-object.)
+ *   objects/ab/cdef... = zlib( TYPE SP SIZE NUL CONTENT )   SIZE decimal, name = SHA-1 of the inside
  *
- * Why not libgit2's own backend. Its 1.5.1 never returns from most truncated objects; it trusts a damaged file
- * to be there when the same content is saved again; it compresses, which gains little on weights and costs most
- * of a save. This one:
- *   1. Every read ends: input is finite, output is bounded by the size the header claims, and that by what
- *      deflate could make of the file.
- *   2. The stream must end exactly where the header says and the file with it. (libgit2 compares the SHA-1.)
- *   3. An object that exists already counts as written only if its content is intact; else it is replaced.
- *   4. A file gets its name only after its content was flushed; ckpt_loose_flush then flushes the folders. A
- *      failed flush discards the file: flushing again would report success for lost pages.
+ * (git-scm.com/book, "Git Internals - Git Objects", section "Object Storage".)
+ *
+ * Why not libgit2's own backend. Its 1.5.1 never returns from most truncated objects; it trusts a
+ * damaged file to be there when the same content is saved again; it compresses, which gains little
+ * on weights and costs most of a save. This one:
+ *   1. Every read ends: input is finite, output is bounded by the size the header claims, and that
+ *      by what deflate could make of the file.
+ *   2. The stream must end exactly where the header says and the file with it. (libgit2 compares
+ *      the SHA-1.)
+ *   3. An object that exists already counts as written only if its content is intact; else it is
+ *      replaced.
+ *   4. A file gets its name only after its content was flushed; ckpt_loose_flush then flushes the
+ *      folders. A failed flush discards the file: flushing again would report success for lost
+ *      pages.
  *   5. No symbolic link, FIFO or device is opened as an object.
  */
 #include "checkpoints/ckpt_impl.h"
@@ -118,7 +122,10 @@ static size_t parse_header(git_object_t *type, size_t *size, const char *text, s
     return (size_t) (nul - text) + 1;
 }
 
-/* The rest of an object whose first bytes were read: exactly size bytes, then the end of stream and file. */
+/*
+ * The rest of an object whose first bytes were read: exactly size bytes, then the end of stream and
+ * file.
+ */
 static int read_content(struct reader *r, unsigned char *out, size_t size, const git_oid *id)
 {
     unsigned char extra;
@@ -269,7 +276,10 @@ static int is_intact(git_odb_backend *backend, const git_oid *id)
     return rc == 0 && git_oid_equal(&actual, id);
 }
 
-/* Intact content in place counts as written, once it is flushed: its writer may not have come that far. */
+/*
+ * Intact content in place counts as written, once it is flushed: its writer may not have come that
+ * far.
+ */
 static int freshen(git_odb_backend *backend, const git_oid *id)
 {
     struct ckpt_loose *loose = (struct ckpt_loose *) backend;
@@ -280,8 +290,10 @@ static int freshen(git_odb_backend *backend, const git_oid *id)
         const int fd = open_object(loose, id, &st);
         if (fd >= 0 && fsync(fd) == 0)
             rc = 0;
-        if (fd >= 0)
+        if (fd >= 0) {
+            futimens(fd, NULL); /* `git gc` prunes by age; not ours to touch: no harm */
             close(fd);
+        }
         loose->dirty[id->id[0]] = true;
     }
     loose->error = 0;
@@ -327,7 +339,10 @@ static int write_piece(int fd, z_stream *z, const void *data, size_t size, bool 
     return 0;
 }
 
-/* Level 0, stored blocks: on float weights level 1 saves 14 % of the bytes and takes 8 times as long. */
+/*
+ * Level 0, stored blocks: on float weights level 1 saves 14 % of the bytes and takes 8 times as
+ * long.
+ */
 static int write_content(int fd, const void *data, size_t size, git_object_t type)
 {
     char head[HEADER_MAX];

@@ -1,9 +1,10 @@
 /*
  * ckpt_refs.c - names of refs: checked, listed, cleared of stale locks.
  *
- * The names are read from the folders under refs/ and from packed-refs, not with libgit2's iterators: those skip
- * a damaged ref in silence, and a ref that is not seen cannot be reported, nor its objects kept. Loose refs are
- * read first: `git pack-refs` writes packed-refs before it deletes them, so no ref is missed beside it.
+ * The names are read from the folders under refs/ and from packed-refs, not with libgit2's
+ * iterators: those skip a damaged ref in silence, and a ref that is not seen cannot be reported,
+ * nor its objects kept. Loose refs are read first: `git pack-refs` writes packed-refs before it
+ * deletes them, so no ref is missed beside it.
  */
 #include "checkpoints/ckpt_impl.h"
 
@@ -86,8 +87,8 @@ int ckpt_ref_target(git_oid *out, ckpt_store *store, const char *ref, struct cs_
 }
 
 /*
- * libgit2 does not replace a ref file it cannot parse. Delete such a file, under the lock any writer takes: in
- * between, another save may have put it right.
+ * libgit2 does not replace a ref file it cannot parse. Delete such a file, under the lock any
+ * writer takes: in between, another save may have put it right.
  */
 int ckpt_ref_clear_damage(ckpt_store *store, const char *ref, struct cs_error *err)
 {
@@ -217,7 +218,8 @@ static int collect(void *context, const char *ref, int folder_fd, const char *en
 }
 
 /*
- * packed-refs: "# header", "<40 hex> <name>", and "^<40 hex>" after a tag. A file without it is fine.
+ * packed-refs: "# header", "<40 hex> <name>", and "^<40 hex>" after a tag. A file without it is
+ * fine.
  */
 static int collect_packed(struct ckpt_names *out, ckpt_store *store, const char *folder,
                           struct cs_error *err)

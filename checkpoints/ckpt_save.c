@@ -1,12 +1,14 @@
 /*
  * ckpt_save.c - one checkpoint: blobs, tree, commit, tag object, ref; in this order.
  *
- *   1. csweep.lock is held shared throughout: what is written or found present cannot be collected meanwhile.
- *   2. All objects and their folders are flushed before the ref is touched, so a ref never names less than all.
- *   3. The ref changes by libgit2's lock file and rename: old or new, nothing between; then its folders up to
- *      refs/tags/ are flushed, and only then is the save acknowledged.
- *   4. What a failed save wrote stays as unreferenced objects: a second try finds them, ckpt_gc else. They must
- *      not be deleted here, another save may already rely on them.
+ *   1. csweep.lock is held shared throughout: what is written or found present cannot be collected
+ *      meanwhile.
+ *   2. All objects and their folders are flushed before the ref is touched, so a ref never names
+ *      less than all.
+ *   3. The ref changes by libgit2's lock file and rename: old or new, nothing between; then its
+ *      folders up to refs/tags/ are flushed, and only then is the save acknowledged.
+ *   4. What a failed save wrote stays as unreferenced objects: a second try finds them, ckpt_gc
+ *      else. They must not be deleted here, another save may already rely on them.
  */
 #include "checkpoints/ckpt_impl.h"
 
@@ -178,7 +180,10 @@ static bool all_present(const struct saving *s)
     return present;
 }
 
-/* Plain git knows nothing of our lock: an object found present may be pruned before it is tagged. Look again. */
+/*
+ * Plain git knows nothing of our lock: an object found present may be pruned before it is tagged.
+ * Look again.
+ */
 static int write_objects(struct saving *s, struct cs_error *err)
 {
     for (int tries = 0; tries < 3; tries++) {
@@ -274,7 +279,10 @@ static bool among(const struct saving *s, const git_oid *id)
     return false;
 }
 
-/* Bytes on disk of the loose files the ref's present checkpoint has and the new one has not. 0 if unreadable. */
+/*
+ * Bytes on disk of the loose files the ref's present checkpoint has and the new one has not. 0 if
+ * unreadable.
+ */
 static uint64_t superseded_bytes(struct saving *s)
 {
     git_oid id;

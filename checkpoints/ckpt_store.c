@@ -1,12 +1,13 @@
 /*
  * ckpt_store.c - opening and making the repository, its lock, and libgit2's errors.
  *
- * csweep.lock (an empty file in the repository) is held LOCK_SH by every save and load and LOCK_EX by gc, so that
- * no object is judged free between being found and being tagged. Who waits for it holds csweep.gate, in the same
- * mode, so that a waiting gc is not overtaken for ever. flock goes with the process: nothing to clean.
+ * csweep.lock (an empty file in the repository) is held LOCK_SH by every save and load and LOCK_EX
+ * by gc, so that no object is judged free between being found and being tagged. Who waits for it
+ * holds csweep.gate, in the same mode, so that a waiting gc is not overtaken for ever. flock goes
+ * with the process: nothing to clean.
  *
- * libgit2's process-wide options set here: flush refs (GIT_OPT_ENABLE_FSYNC_GITDIR), compare hashes on read,
- * no object cache (a cached object would hide that the disk lost it).
+ * libgit2's process-wide options set here: flush refs (GIT_OPT_ENABLE_FSYNC_GITDIR), compare hashes
+ * on read, no object cache (a cached object would hide that the disk lost it).
  */
 #include "checkpoints/ckpt_impl.h"
 

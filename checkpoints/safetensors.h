@@ -4,12 +4,14 @@
  *   [u64 LE: N][N bytes of JSON, padded with blanks so that 8 + N is a multiple of 8][data]
  *   {"__metadata__":{"k":"v"},"NAME":{"dtype":"F32","shape":[2,3],"data_offsets":[BEGIN,END]},...}
  *
- * Offsets count from the start of data. Format: github.com/huggingface/safetensors, README "Format".
+ * Offsets count from the start of data. Format: github.com/huggingface/safetensors, README
+ * "Format".
  *
- * The writer is deterministic: arrays and keys in the order given, no padding between arrays. The reader is
- * total and strict: bounded memory, checked arithmetic, and a file is refused unless its arrays cover the data
- * exactly, each as long as its shape says, with no key twice and none unknown. It refuses dtypes other than F32,
- * F64 and I64, and more than 4 dimensions, with the array named. It knows nothing of layers.
+ * The writer is deterministic: arrays and keys in the order given, no padding between arrays. The
+ * reader is total and strict: bounded memory, checked arithmetic, and a file is refused unless its
+ * arrays cover the data exactly, each as long as its shape says, with no key twice and none
+ * unknown. It refuses dtypes other than F32, F64 and I64, and more than 4 dimensions, with the
+ * array named. It knows nothing of layers.
  */
 #ifndef CS_SAFETENSORS_H
 #define CS_SAFETENSORS_H
@@ -44,8 +46,8 @@ struct st_tensor {
 size_t st_length(const struct st_tensor *tensor);
 
 /*
- * Append the file to out, which must be empty. pairs is key, value, key, value ...: 2 * pair_count texts.
- * CS_ERANGE: a name or key that is repeated, empty, no UTF-8 or "__metadata__"; a bad shape.
+ * Append the file to out, which must be empty. pairs is key, value, key, value ...: 2 * pair_count
+ * texts. CS_ERANGE: a name or key that is repeated, empty, no UTF-8 or "__metadata__"; a bad shape.
  */
 int st_encode(struct cs_buf *out, const struct st_tensor *tensors, size_t count,
               const char *const *pairs, size_t pair_count, struct cs_error *err);
@@ -59,9 +61,9 @@ struct st_view {
 };
 
 /*
- * Read a file. Names and texts are the view's own; array data points into data, which must outlive the view,
- * save where it is not aligned for its type: then the view holds a copy.
- * CS_ETRUNCATED: data ends early. CS_EPARSE: anything else that is wrong. CS_ENOMEM.
+ * Read a file. Names and texts are the view's own; array data points into data, which must outlive
+ * the view, save where it is not aligned for its type: then the view holds a copy. CS_ETRUNCATED:
+ * data ends early. CS_EPARSE: anything else that is wrong. CS_ENOMEM.
  */
 int st_decode(struct st_view **out, const void *data, size_t size, struct cs_error *err);
 void st_free(struct st_view *view); /* NULL is fine */

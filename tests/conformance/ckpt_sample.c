@@ -1,9 +1,12 @@
 /*
- * ckpt_sample.c - the checkpoint store driven for judges that are not ours (git, the safetensors package).
+ * ckpt_sample.c - the checkpoint store driven for judges that are not ours (git, the safetensors
+ * package).
  *
  *   ckpt_sample make REPO         three checkpoints with known content
- *   ckpt_sample loop REPO NAME    save NAME/0, NAME/1, ... for ever; "ack TAG BLOB" on stdout after each
- *   ckpt_sample once REPO TAG     one save of files no other has; exit status 0 ok, 3 no space, 4 busy, 1 else
+ *   ckpt_sample loop REPO NAME    save NAME/0, NAME/1, ... for ever; "ack TAG BLOB" on stdout after
+ *   each
+ *   ckpt_sample once REPO TAG     one save of files no other has; exit status 0 ok, 3 no space, 4
+ *   busy, 1 else
  *   ckpt_sample verify REPO       load all; "bad TAG: WHY" lines; exit status 1 if any
  *   ckpt_sample unlock REPO NAME  remove stale locks under NAME
  *   ckpt_sample gc REPO

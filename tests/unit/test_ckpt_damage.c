@@ -1,4 +1,7 @@
-/* What breaks, and what the store says then: cut and altered objects, odd refs, stale locks, a full disk. */
+/*
+ * What breaks, and what the store says then: cut and altered objects, odd refs, stale locks, a full
+ * disk.
+ */
 #include "test_ckpt_util.h"
 
 #include <signal.h>

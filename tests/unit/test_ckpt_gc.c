@@ -70,7 +70,10 @@ static void packed_refs_are_roots(void **state)
     assert_int_equal(holds_text(s->store, "t/2/x", "new"), 1);
 }
 
-/* A commit of somebody else, referenced or not, keeps what it names; young blobs of nobody stay too. */
+/*
+ * A commit of somebody else, referenced or not, keeps what it names; young blobs of nobody stay
+ * too.
+ */
 static void foreign_work_stays(void **state)
 {
     struct scratch *s = *state;
@@ -175,7 +178,10 @@ static void waits_and_gives_up(void **state)
 
 enum { SAVERS = 4, ROUNDS = 60 };
 
-/* Contents come back again and again: gc finds them unreferenced while the next save is about to reuse them. */
+/*
+ * Contents come back again and again: gc finds them unreferenced while the next save is about to
+ * reuse them.
+ */
 static int save_rounds(const struct scratch *s, int number)
 {
     ckpt_store *store = NULL;

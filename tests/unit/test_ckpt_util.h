@@ -1,4 +1,7 @@
-/* test_ckpt_util.h - a scratch folder, and shorthands to save and load, for the tests of the checkpoint store. */
+/*
+ * test_ckpt_util.h - a scratch folder, and shorthands to save and load, for the tests of the
+ * checkpoint store.
+ */
 #ifndef TEST_CKPT_UTIL_H
 #define TEST_CKPT_UTIL_H
 

@@ -1,4 +1,7 @@
-/* safetensors: what is written reads back, byte for byte as promised; everything malformed is refused. */
+/*
+ * safetensors: what is written reads back, byte for byte as promised; everything malformed is
+ * refused.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -270,7 +273,10 @@ static void deep_header(void **state)
     cs_buf_clear(&file);
 }
 
-/* Every prefix, and every single byte changed: an answer each time, and never a view beyond the buffer. */
+/*
+ * Every prefix, and every single byte changed: an answer each time, and never a view beyond the
+ * buffer.
+ */
 static void cuts_and_flips(void **state)
 {
     static const char *const pairs[] = {"k", "v"};
