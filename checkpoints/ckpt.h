@@ -8,8 +8,7 @@
  *
  * Promises
  *   1. ckpt_save returns 0 only after objects, folders and ref were flushed to the disk.
- *   2. A save that fails or is killed leaves the tag as it was; no reader ever sees half a
- *      checkpoint.
+ *   2. A save that fails or is killed leaves the tag as it was; no reader sees half a checkpoint.
  *   3. ckpt_load returns only files whose content has the hash the tag vouches for; damage of any
  *      kind is CS_ECORRUPT, never a hang and never other bytes.
  *   4. Any number of processes may save, load and list at once; ckpt_gc beside them frees nothing
@@ -18,8 +17,7 @@
  *      refs (libgit2 issue 1534). Tags and objects packed by plain git are read, and `git
  *      pack-refs` and `git gc` may run at any time; `git prune` and `git gc --prune=now` may not
  *      run beside a save.
- *   6. Nothing waits without a deadline; past it the answer is CS_EBUSY and names what it waited
- *      for.
+ *   6. Nothing waits without a deadline; past it the answer is CS_EBUSY and names the file.
  *
  * It refuses to know what the files mean, to follow objects/info/alternates, and to delete what it
  * did not make. A store belongs to one thread at a time; open one per thread. Pointers are borrowed
