@@ -161,10 +161,16 @@ static json_t *topic_json(const char *kind, const struct train_topic *topic)
     return out;
 }
 
+enum { TOPIC_WIDTH = 16 };
+
 static void print_topic(const char *kind, const struct train_topic *topic, bool whole)
 {
     if (!whole) {
-        printf("  %-28s %s\n", topic->usage, topic->help);
+        const bool wide = strlen(topic->usage) > TOPIC_WIDTH;
+        printf("  %-*s", TOPIC_WIDTH, topic->usage);
+        if (wide)
+            printf("\n  %*s", TOPIC_WIDTH, "");
+        printf(" %s\n", topic->help);
         return;
     }
     printf("%s: %s\n", topic->usage, topic->help);

@@ -157,12 +157,20 @@ static int column_width(const struct sweep_plan *plan, const char *key)
 }
 
 /* A cell of that width; a text too long ends in "...". */
-static void print_cell(const char *text, int width)
+static void add_cell(struct cs_buf *row, const char *text, int width)
 {
     if (strlen(text) <= (size_t) width)
-        printf("  %-*s", width, text);
+        cs_buf_addf(row, "  %-*s", width, text);
     else
-        printf("  %.*s...", width - 3, text);
+        cs_buf_addf(row, "  %.*s...", width - 3, text);
+}
+
+static void print_row(struct cs_buf *row)
+{
+    while (row->size && row->data[row->size - 1] == ' ')
+        row->data[--row->size] = '\0';
+    puts(row->data);
+    row->size = 0;
 }
 
 static void print_summary(const struct sweep_plan *plan)
@@ -184,26 +192,29 @@ static void print_table(const struct sweep_plan *plan)
     size_t count;
     const char **keys = collect_keys(plan, true, &count);
     int *widths = cs_xcalloc(count, sizeof *widths);
+    struct cs_buf row = {0};
 
-    printf("%6s", "trial");
+    cs_buf_addf(&row, "%6s", "trial");
     for (size_t k = 0; k < count; k++) {
         widths[k] = column_width(plan, keys[k]);
-        print_cell(keys[k], widths[k]);
+        add_cell(&row, keys[k], widths[k]);
     }
-    puts(plan->seed_count > 1 ? "  seed" : "");
+    cs_buf_adds(&row, plan->seed_count > 1 ? "  seed" : "");
+    print_row(&row);
     for (size_t t = 0; t < plan->trial_count; t++) {
         const struct sweep_trial *trial = &plan->trials[t];
-        printf("%6d", trial->number);
+        cs_buf_addf(&row, "%6d", trial->number);
         for (size_t k = 0; k < count; k++) {
             const char *value = value_of(trial, keys[k]);
-            print_cell(value ? value : "-", widths[k]);
+            add_cell(&row, value ? value : "-", widths[k]);
         }
         if (plan->seed_count > 1)
-            printf("  %llu", (unsigned long long) trial->seed);
-        putchar('\n');
+            cs_buf_addf(&row, "  %llu", (unsigned long long) trial->seed);
+        print_row(&row);
     }
     putchar('\n');
     print_summary(plan);
+    cs_buf_clear(&row);
     free(widths);
     free(keys);
 }

@@ -180,9 +180,7 @@ static void add_entry(struct grid *grid, struct grid_section *section, const cha
 
 static bool same_place(const struct grid_section *a, const struct grid_section *b)
 {
-    if (a->place != b->place)
-        return false;
-    return (a->place != GRID_WHEN && a->place != GRID_PRESET) || strcmp(a->name, b->name) == 0;
+    return a->place == b->place && strcmp(a->name, b->name) == 0;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -827,7 +825,8 @@ int grid_read(struct grid *grid, const struct sweep_plan_input *input)
     }
     define_keys(grid);
     check_preset_values(grid);
-    qsort(grid->keys, grid->key_count, sizeof *grid->keys, compare_lines);
+    if (grid->key_count)
+        qsort(grid->keys, grid->key_count, sizeof *grid->keys, compare_lines);
     return 0;
 }
 

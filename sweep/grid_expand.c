@@ -140,10 +140,12 @@ static struct grid_def *find_def(struct grid *grid, struct grid_key *key)
         if (!def->when) {
             outside = def;
         } else if (holds(grid, def->when)) {
-            if (inside)
+            if (inside) {
+                inside->used = true;
                 grid_fault(grid, def->entry->line,
                            "%s: [when %.100s] (line %d) and [when %.100s] give it at once",
                            key->name, inside->when->name, inside->entry->line, def->when->name);
+            }
             inside = def;
         }
     }

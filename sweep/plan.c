@@ -22,7 +22,7 @@ static const struct cs_param sweep_rows[] = {
      "Loss/Val"},
     {"target", CS_TEXT, "", 0, 0, 0, NULL,
      "condition over tags that counts as reached, such as Accuracy/Val >= 0.85"},
-    {"seeds", CS_INTS, "1", 0, 9007199254740992.0, 0, NULL,
+    {"seeds", CS_INT, "1", 0, 9007199254740992.0, 0, NULL,
      "N repeats every point with seeds 0 to N-1; a list, 11, 12, 13, names them"},
     {"seed", CS_INT, "0", 0, 9007199254740992.0, 0, NULL, "the one seed, instead of seeds"},
     {"max_trials", CS_INT, "1000000", 1, GRID_MAX_POINTS, 0, NULL,
@@ -220,43 +220,49 @@ static void read_sweep(struct builder *b)
 
 /* Points to specs. */
 
-static const char *section_at(const struct grid *grid, int line)
+static const char *section_of(const struct grid_key *key)
+{
+    return key->own ? "model" : key->rows[0].row->section;
+}
+
+/* The key in force whose value stands in that line, or NULL. */
+static const struct grid_key *key_at(const struct grid *grid, int line)
 {
     for (size_t i = 0; i < grid->key_count && line; i++) {
         const struct grid_key *key = grid->keys[i];
         if (key->def && key->def->entry->value_line == line)
-            return key->row ? key->row->row->section : "model";
+            return key;
     }
     return NULL;
 }
 
-/* Settings of `section` are judged by settings of the sections that stand here with it. */
-static bool depends(const char *section, const char *other)
+/* May a fault of `key` only follow from a fault of `other`, which stands at its default? */
+static bool depends(const struct grid_key *key, const struct grid_key *other)
 {
     static const char *const pairs[][2] = {
-        {"data", "model"}, {"data", "train"},  {"model", "data"},      {"model", "train"},
-        {"train", "data"}, {"train", "model"}, {"scheduler", "train"}, {"scheduler", "optimizer"},
+        {"data", "dataset"},  {"data", "path"},        {"train", "loss"},
+        {"model", "dataset"}, {"model", "loss"},       {"train", "dataset"},
+        {"train", "layers"},  {"scheduler", "epochs"}, {"scheduler", "optimizer"},
     };
+    const char *section = section_of(key);
 
-    if (strcmp(section, other) == 0)
+    if (strcmp(section, section_of(other)) == 0 && strcmp(section, "data") != 0 &&
+        strcmp(section, "train") != 0)
         return true;
     for (size_t i = 0; i < CS_COUNT(pairs); i++) {
-        if (strcmp(section, pairs[i][0]) == 0 && strcmp(other, pairs[i][1]) == 0)
+        if (strcmp(section, pairs[i][0]) == 0 && strcmp(other->name, pairs[i][1]) == 0)
             return true;
     }
     return false;
 }
 
-/* May the fault at this line only follow from a value that was refused already, and stands at its default? */
-static bool is_consequence(const struct grid *grid, int line)
+/* A fault with no line of its own is told only when there is no other that may explain it. */
+static bool is_consequence(const struct grid *grid, const struct grid_key *key)
 {
-    const char *section = section_at(grid, line);
-
-    if (!section)
+    if (!key)
         return grid->faults.count > 0;
     for (size_t i = 0; i < grid->key_count; i++) {
-        const struct grid_key *key = grid->keys[i];
-        if (key->broken && depends(section, key->own ? "model" : key->rows[0].row->section))
+        if (grid->keys[i]->broken && depends(key, grid->keys[i]))
             return true;
     }
     return false;
@@ -308,7 +314,7 @@ static struct train_spec *create_spec(struct builder *b, struct train_setting *s
 {
     enum { TRIES = 8 };
     int tries = 0;
-    const char *removed[TRIES];
+    const struct grid_key *removed[TRIES];
     struct cs_error err = {0};
     struct train_spec *spec = NULL;
     size_t count = collect_settings(b, settings, layers, &err);
@@ -322,15 +328,15 @@ static struct train_spec *create_spec(struct builder *b, struct train_setting *s
         if (train_spec_create(&spec, settings, count, seed, &err) == 0)
             break;
         tries++;
-        const char *section = section_at(&b->grid, err.line);
-        bool consequence = is_consequence(&b->grid, err.line);
+        const struct grid_key *key = key_at(&b->grid, err.line);
+        bool consequence = is_consequence(&b->grid, key);
         for (int k = 0; k < i; k++)
-            consequence = consequence || !section || depends(section, removed[k]);
+            consequence = consequence || !key || depends(key, removed[k]);
         if (!consequence)
             grid_fault(&b->grid, err.line, "%s", err.detail);
-        if (!section || !remove_setting(settings, &count, err.line))
+        if (!key || !remove_setting(settings, &count, err.line))
             break;
-        removed[i] = section;
+        removed[i] = key;
     }
     if (spec && tries) { /* complete only without what was at fault */
         train_spec_free(spec);

@@ -1,0 +1,308 @@
+/* The grid language: values, sections, conditions, presets, overrides, and the text of every fault. */
+#include "test_plan_util.h"
+
+#include <time.h>
+
+#include "common/cs_ini.h"
+
+#define SGD "[optimizer]\noptimizer = sgd\n"
+
+static const char *const *words(const char *a, const char *b)
+{
+    static const char *list[3];
+    list[0] = a;
+    list[1] = b;
+    return list;
+}
+
+static void lists_and_ranges(void **state)
+{
+    (void) state;
+    test_trials(TEST_BASE SGD "lr = 1e-3, 0.01\n", "lr=0.001|lr=0.01");
+    test_trials(TEST_BASE SGD "lr = log(1e-4, 1e-1, 4)\n", "lr=0.0001|lr=0.001|lr=0.01|lr=0.1");
+    test_trials(TEST_BASE SGD "lr = log(1e-5,1,6)\n",
+                "lr=1e-5|lr=0.0001|lr=0.001|lr=0.01|lr=0.1|lr=1");
+    test_trials(TEST_BASE SGD "lr = log(1e-1,1e-3,3)\n", "lr=0.1|lr=0.01|lr=0.001");
+    test_trials(TEST_BASE SGD "lr = lin(0, 0.5, 6)\n", "lr=0|lr=0.1|lr=0.2|lr=0.3|lr=0.4|lr=0.5");
+    test_trials(TEST_BASE SGD "lr = lin(0.1, 0.3, 3)\n", "lr=0.1|lr=0.2|lr=0.3");
+    test_trials(TEST_BASE SGD "lr = range(0, 1, 0.1)\n",
+                "lr=0|lr=0.1|lr=0.2|lr=0.3|lr=0.4|lr=0.5|lr=0.6|lr=0.7|lr=0.8|lr=0.9|lr=1");
+    test_trials(TEST_BASE "[train]\nepochs = range(16, 60, 16)\n", "epochs=16|epochs=32|epochs=48");
+    test_trials(TEST_BASE "[train]\nepochs = range(3, 1, -1)\n", "epochs=3|epochs=2|epochs=1");
+    test_trials(TEST_BASE SGD "lr = pow2(0.25, 1), 3, lin(5, 6, 2)\n",
+                "lr=0.25|lr=0.5|lr=1|lr=3|lr=5|lr=6");
+}
+
+static void log_points_are_the_numbers_one_writes(void **state)
+{
+    struct sweep_plan *plan = test_plan(TEST_BASE SGD "lr = log(1e-7, 10, 9)\n");
+    const double exact[] = {1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10};
+
+    (void) state;
+    assert_int_equal(plan->trial_count, 9);
+    for (size_t i = 0; i < 9; i++)
+        assert_true(plan->trials[i].spec->optim_args[0] == exact[i]);
+    sweep_plan_free(plan);
+}
+
+static void bad_values(void **state)
+{
+    (void) state;
+    test_refused(TEST_BASE "[optimizer]\noptimizer = adamm\n",
+                 "x.ini:6: optimizer = adamm: no such optimizer; did you mean adam?\n");
+    test_refused(TEST_BASE SGD "lr = linn(1,2,3)\n",
+                 "x.ini:7: lr = linn(1,2,3): no such range linn; did you mean lin?\n");
+    test_refused(TEST_BASE SGD "lr = uniform(0,1)\n",
+                 "x.ini:7: lr = uniform(0,1): uniform(...) is not built yet\n");
+    test_refused(TEST_BASE SGD "lr = lin(0,1)\n",
+                 "x.ini:7: lr = lin(0,1): expected lin(first, last, how many)\n");
+    test_refused(TEST_BASE SGD "lr = lin(0,1,1)\n",
+                 "x.ini:7: lr = lin(0,1,1): the number of points must be a whole number >= 2\n");
+    test_refused(TEST_BASE SGD "lr = log(0,1,3)\n",
+                 "x.ini:7: lr = log(0,1,3): both ends must be > 0\n");
+    test_refused(TEST_BASE SGD "lr = range(0,1,-1)\n",
+                 "x.ini:7: lr = range(0,1,-1): the step does not lead from the first end to the "
+                 "second\n");
+    test_refused(TEST_BASE SGD "lr = pow2(3,8)\n",
+                 "x.ini:7: lr = pow2(3,8): 3 is no power of two\n");
+    test_refused(TEST_BASE SGD "lr = 0.1,,0.2\n", "x.ini:7: lr: an empty value between commas\n");
+    test_refused(TEST_BASE SGD "lr =\n", "x.ini:7: lr: no value\n");
+    test_refused(TEST_BASE SGD "lr = =0.1*2\n",
+                 "x.ini:7: lr = =0.1*2: derived values are not built yet\n");
+    test_refused(TEST_BASE SGD "lr = ${env:LR}\n",
+                 "x.ini:7: lr = ${env:LR}: ${env:...} is not built yet\n");
+    test_refused(TEST_BASE "[train]\nepochs = lin(1,2,3)\n",
+                 "x.ini:6: epochs = 1.5: must be a whole number in [1, 1000000]\n");
+}
+
+static void wrong_names(void **state)
+{
+    (void) state;
+    test_refused(TEST_BASE SGD "lrr = 1\n", "x.ini:7: lrr: no such key; did you mean lr?\n");
+    test_refused(TEST_BASE "[trian]\nepochs = 1\n",
+                 "x.ini:5: [trian]: no such section; did you mean [train]?\n");
+    test_refused(TEST_BASE SGD "epochs = 1\n",
+                 "x.ini:7: epochs: belongs to [train], not to [optimizer]\n");
+    test_refused(TEST_BASE "[when optimizer=sgd]\nseeds = 2\n",
+                 "x.ini:6: seeds: belongs to [sweep], and not inside [when ...]\n");
+    test_refused(TEST_BASE SGD "lr = 1\n[optimizer]\nlr = 2\n",
+                 "x.ini:9: lr: given twice here; first in line 7\n");
+}
+
+static void later_words_are_refused(void **state)
+{
+    (void) state;
+    test_refused(TEST_BASE "[zip a]\nx = 1\n[exclude]\ny = 1\n[group b]\nz = 1\n",
+                 "x.ini:5: [zip ...] is not built yet\n"
+                 "x.ini:7: [exclude] is not built yet\n"
+                 "x.ini:9: [group ...] is not built yet\n");
+    test_refused(TEST_BASE "[sweep]\nsearch = random\ninclude = a.ini\n",
+                 "x.ini:6: search is not built yet\nx.ini:7: include is not built yet\n");
+}
+
+static void all_faults_at_once(void **state)
+{
+    (void) state;
+    test_refused("[data]\ndataset = random 100x5 classes=2\nbatch_size = 0\nnormalize = banana\n"
+                 "[optimizer]\noptimizer = sdg\n[modle]\nx = 1\n"
+                 "[model]\nlayers = linear 4 > relu > linear 2\n"
+                 "[train]\nepochs = -3\n[scheduler]\nscheduler = step\nstep_size = 0\n",
+                 "x.ini:3: batch_size = 0: must be a whole number in [1, 65536]\n"
+                 "x.ini:4: normalize = banana: must be unit, or MEAN STD with STD > 0\n"
+                 "x.ini:6: optimizer = sdg: no such optimizer; did you mean sgd?\n"
+                 "x.ini:7: [modle]: no such section; did you mean [model]?\n"
+                 "x.ini:12: epochs = -3: must be a whole number in [1, 1000000]\n"
+                 "x.ini:15: step_size = 0: must be a whole number in [1, 1000000000]\n");
+}
+
+static void conditions(void **state)
+{
+    (void) state;
+    test_trials(TEST_BASE "[optimizer]\noptimizer = sgd, adam\n"
+                          "[when optimizer=sgd]\nmomentum = 0, 0.9\n",
+                "optimizer=sgd momentum=0|optimizer=sgd momentum=0.9|optimizer=adam");
+    /* A condition over a conditional key; the section stands before what it needs. */
+    test_trials(TEST_BASE "[when momentum > 0 and optimizer=sgd]\nnesterov = no, yes\n"
+                          "[optimizer]\noptimizer = sgd, adam\n"
+                          "[when optimizer=sgd]\nmomentum = 0, 0.9\n",
+                "optimizer=sgd momentum=0|optimizer=adam"
+                "|nesterov=no optimizer=sgd momentum=0.9|nesterov=yes optimizer=sgd momentum=0.9");
+    /* The one inside goes before the one outside. */
+    test_trials(TEST_BASE "[optimizer]\noptimizer = sgd, adam\nlr = 0.1\n"
+                          "[when optimizer=adam]\nlr = 0.001\n",
+                "optimizer=sgd lr=0.1|optimizer=adam lr=0.001");
+    /* A condition over a key that stands at its default. */
+    test_trials(TEST_BASE "[when scheduler=none]\nlr = 0.1, 0.2\n", "lr=0.1|lr=0.2");
+    test_trials(TEST_BASE "[when scheduler=step]\ngamma = 0.1\n", "");
+}
+
+static void keys_of_choices(void **state)
+{
+    (void) state;
+    test_trials(TEST_BASE "[optimizer]\noptimizer = sgd, adam\nmomentum = 0, 0.9\n",
+                "optimizer=sgd momentum=0|optimizer=sgd momentum=0.9|optimizer=adam");
+    test_refused(TEST_BASE "[optimizer]\noptimizer = adam\nmomentum = 0.9\n",
+                 "x.ini:7: momentum: no choice of this grid uses it; it belongs to optimizer = "
+                 "sgd, rmsprop\n");
+    /* Left over by the command line: a warning. */
+    struct sweep_plan *plan =
+        test_plan_with(TEST_BASE SGD "momentum = 0.9\n", words("optimizer=adam", NULL));
+    assert_int_equal(plan->trial_count, 1);
+    assert_int_equal(plan->warning_count, 1);
+    assert_string_equal(plan->warnings[0],
+                        "x.ini:7: momentum: no choice of this grid uses it; it belongs to "
+                        "optimizer = sgd, rmsprop");
+    sweep_plan_free(plan);
+}
+
+static void bad_conditions(void **state)
+{
+    (void) state;
+    test_refused(TEST_BASE "[when optimizr=sgd]\nlr = 1\n",
+                 "x.ini:5: [when optimizr=sgd]: optimizr: no such key; did you mean optimizer?\n");
+    test_refused(TEST_BASE "[when optimizer=sdg]\nlr = 1\n",
+                 "x.ini:5: [when optimizer=sdg]: optimizer = sdg: no such optimizer; did you mean "
+                 "sgd?\n");
+    test_refused(TEST_BASE "[when lr >]\nmomentum = 1\n",
+                 "x.ini:5: [when lr >]: column 5: expected a number, a name or `(` and found the "
+                 "end\n");
+    test_refused(TEST_BASE "[when optimizer > 3]\nlr = 1\n",
+                 "x.ini:5: [when optimizer > 3]: column 1: `sgd` is a word; expected a number\n");
+    test_refused(TEST_BASE "[when]\nlr = 1\n",
+                 "x.ini:5: [when]: no condition; expected [when KEY=VALUE]\n");
+    test_refused(TEST_BASE "[when momentum=0]\nnesterov = no\n[when nesterov=no]\nmomentum = 0\n",
+                 "x.ini:5: conditions in a circle: nesterov -> momentum -> nesterov\n");
+    test_refused(TEST_BASE SGD "[when lr>0]\nlr = 1\n",
+                 "x.ini:7: conditions in a circle: lr -> lr\n");
+    test_refused(TEST_BASE SGD "[when optimizer=sgd]\nlr = 1\n[when scheduler=none]\nlr = 2\n",
+                 "x.ini:10: lr: [when optimizer=sgd] (line 8) and [when scheduler=none] give it at "
+                 "once\n");
+}
+
+static void own_variables(void **state)
+{
+    static const char model[] = "[data]\ndataset = random 100x5 classes=2\n"
+                                "[model]\nlayers = linear ${width} > relu > linear 2, linear 2\n"
+                                "width = 4, 8.0\n";
+    struct sweep_plan *plan = test_plan(model);
+
+    (void) state;
+    assert_int_equal(plan->trial_count, 3);
+    assert_string_equal(train_spec_get(plan->trials[1].spec, "layers"),
+                        "linear 8 > relu > linear 2");
+    assert_string_equal(plan->trials[1].params[2].key, "width");
+    assert_string_equal(plan->trials[1].params[2].value, "8");
+    assert_true(plan->trials[1].params[2].numeric);
+    assert_int_equal(plan->trials[2].param_count, 2); /* `linear 2` has no width */
+    sweep_plan_free(plan);
+    test_trials_with(model, words("width=16", "layers=linear ${width} > linear 2"), "");
+    test_refused("[data]\ndataset = random 100x5 classes=2\n"
+                 "[model]\nlayers = linear ${widht} > linear 2\nwidth = 4\n",
+                 "x.ini:4: layers: ${widht}: no such key; give it in [model]\n"
+                 "x.ini:5: width: no such key, and layers has no ${width}; see csweep describe "
+                 "key\n");
+}
+
+static void presets_and_overrides(void **state)
+{
+    static const char text[] = TEST_BASE "[optimizer]\noptimizer = sgd, adam\nlr = 0.1, 0.2\n"
+                                         "[when optimizer=sgd]\nmomentum = 0, 0.9\n"
+                                         "[preset quick]\nepochs = 1\nlr = 0.5\n"
+                                         "[preset wide]\nlr = 1, 2\n";
+    struct sweep_plan *plan;
+
+    (void) state;
+    plan = test_plan_with(text, words("--preset quick", "optimizer=adam"));
+    assert_int_equal(plan->trial_count, 1);
+    assert_int_equal(plan->trials[0].spec->epochs, 1);
+    assert_true(plan->trials[0].spec->optim_args[0] == 0.5);
+    sweep_plan_free(plan);
+    test_trials_with(
+        text, (const char *const[]){"--preset quick", "--preset wide", "optimizer=adam", NULL},
+        "lr=1|lr=2");
+    test_trials_with(text, words("lr=0.1", "momentum=0.5"), "optimizer=sgd|optimizer=adam");
+    test_refused_with(text, words("--preset quik", NULL),
+                      "command line: --preset quik: no such preset; did you mean quick?\n");
+    test_refused_with(text, words("lrr=1", "lr"),
+                      "command line: lrr: no such key; did you mean lr?\n"
+                      "command line: lr: expected KEY=VALUE\n");
+    test_refused_with(text, words("lr=x", NULL), "command line: lr = x: must be a number >= 0\n");
+    test_refused_with(text, words("path=a ; b", NULL),
+                      "command line: path: control characters and comments are not allowed here\n");
+    /* Presets that are not chosen are checked too. */
+    test_refused(TEST_BASE "[preset p]\nepochs = 0\nepoch = 1\n",
+                 "x.ini:6: epochs = 0: must be a whole number in [1, 1000000]\n"
+                 "x.ini:7: epoch: no such key; did you mean epochs?\n");
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double) now.tv_sec + 1e-9 * (double) now.tv_nsec;
+}
+
+static void hostile_files_end_fast(void **state)
+{
+    const double start = seconds();
+    struct sweep_plan_input input = {.path = "x.ini"};
+    struct sweep_plan *plan = NULL;
+    char *text = malloc(CS_INI_MAX_BYTES + 1);
+    uint32_t random = 1;
+
+    (void) state;
+    test_refused(TEST_BASE SGD "lr = lin(0,1,1e12)\n",
+                 "x.ini:7: lr = lin(0,1,1e12): more than 1000000 values\n");
+    test_refused(TEST_BASE SGD "lr = range(0,1,1e-300)\n",
+                 "x.ini:7: lr = range(0,1,1e-300): more than 1000000 values\n");
+    test_refused("[data]\ndataset = random 100x5 classes=2\nbatch_size = range(1,65536,1)\n"
+                 "limit = range(1,65536,1)\n[train]\nepochs = range(1,65536,1)\n"
+                 "checkpoint_every = range(1,65536,1)\n[model]\nlayers = linear 2\n",
+                 "x.ini: the grid has more than 1000000 points: batch_size 65536 x limit 65536 x "
+                 "epochs 65536 x checkpoint_every 65536; split it\n");
+    for (size_t i = 0; i <= CS_INI_MAX_BYTES; i++) {
+        random = random * 1664525u + 1013904223u;
+        text[i] = (char) (random >> 24);
+    }
+    for (int kind = 0; kind < 4; kind++) {
+        struct sweep_faults faults = {0};
+        if (kind == 1)
+            memset(text, 0, CS_INI_MAX_BYTES);
+        if (kind == 2)
+            memset(text, 'a', CS_INI_MAX_BYTES);
+        if (kind == 3) {
+            memset(text, ',', CS_INI_MAX_BYTES);
+            memcpy(text, "[optimizer]\nlr=", 15);
+        }
+        test_write(text, CS_INI_MAX_BYTES);
+        assert_int_equal(sweep_plan_create(&plan, &input, &faults), CS_EPARSE);
+        assert_in_range(faults.count, 1, 200);
+        cs_buf_clear(&faults.text);
+    }
+    struct sweep_faults faults = {0};
+    test_write(text, CS_INI_MAX_BYTES + 1);
+    assert_int_equal(sweep_plan_create(&plan, &input, &faults), CS_EPARSE);
+    assert_string_equal(faults.text.data, "x.ini: file over 1 MB\n");
+    cs_buf_clear(&faults.text);
+    free(text);
+    assert_true(seconds() - start < 20); /* under a second without sanitizers */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_and_ranges),
+        cmocka_unit_test(log_points_are_the_numbers_one_writes),
+        cmocka_unit_test(bad_values),
+        cmocka_unit_test(wrong_names),
+        cmocka_unit_test(later_words_are_refused),
+        cmocka_unit_test(all_faults_at_once),
+        cmocka_unit_test(conditions),
+        cmocka_unit_test(keys_of_choices),
+        cmocka_unit_test(bad_conditions),
+        cmocka_unit_test(own_variables),
+        cmocka_unit_test(presets_and_overrides),
+        cmocka_unit_test(hostile_files_end_fast),
+    };
+    return cmocka_run_group_tests(tests, test_enter_folder, test_leave_folder);
+}
