@@ -1,0 +1,19 @@
+/*
+ * backend_impl.h - the tables behind kern_backend_find; tests compare them with one another.
+ *
+ * Which of the cpu tables exist depends on the target: the x86 ones only there (KERN_X86), two_panel only in
+ * builds with tests (KERN_TWO_PANEL): it runs avx512's path of two panels per tile with AVX2 vectors, so that the path
+ * is executed on machines without AVX-512.
+ */
+#ifndef KERN_BACKEND_IMPL_H
+#define KERN_BACKEND_IMPL_H
+
+#include "kernels/kernels.h"
+
+extern const struct kern_ops kern_ref;
+extern const struct kern_ops kern_cpu_generic;
+extern const struct kern_ops kern_cpu_avx2;
+extern const struct kern_ops kern_cpu_avx512;
+extern const struct kern_ops kern_cpu_two_panel;
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * instance.c - one instance of the backend "cpu".
+ *
+ * Compiled once per instruction set, with the flags of that set and KERN_INSTANCE set to its name (CMakeLists.txt
+ * has the list). Everything in the headers below is static: an instance exports its table and nothing else,
+ * so code of two instruction sets never mixes.
+ */
+#include <stdbool.h>
+
+#include "kernels/backend_impl.h"
+#include "kernels/cpu/dropout.h"
+#include "kernels/cpu/gather.h"
+#include "kernels/cpu/loss.h"
+#include "kernels/cpu/matmul.h"
+
+static void cpu_relu(float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = x[i] <= 0.0f ? 0.0f : x[i];
+}
+
+static void cpu_relu_grad(float *RESTRICT dx, const float *RESTRICT x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        dx[i] = x[i] <= 0.0f ? 0.0f : dx[i];
+}
+
+static void cpu_bias_grad(float *db, const float *dy, int rows, int cols)
+{
+    const size_t panels = kern_pad((size_t) cols) / KERN_PANEL;
+
+    for (size_t p = 0; p < panels; p++) {
+        const float *panel = dy + p * (size_t) rows * KERN_PANEL;
+        float sum[KERN_PANEL] = {0};
+        for (size_t r = 0; r < (size_t) rows; r++)
+            for (size_t c = 0; c < KERN_PANEL; c++)
+                sum[c] += panel[r * KERN_PANEL + c];
+        for (size_t c = 0; c < KERN_PANEL; c++)
+            db[p * KERN_PANEL + c] = sum[c] + 0.0f;
+    }
+}
+
+static double cpu_sum_squares(const float *x, size_t rows, size_t cols)
+{
+    const size_t count = rows * kern_pad(cols);
+    double column[KERN_PANEL] = {0}, sum = 0;
+
+    for (size_t i = 0; i < count; i += KERN_PANEL)
+        for (size_t c = 0; c < KERN_PANEL; c++) {
+            const double v = (double) x[i + c];
+            column[c] += v * v;
+        }
+    for (size_t c = 0; c < KERN_PANEL; c++)
+        sum += column[c];
+    return sum;
+}
+
+#define TABLE_NAME_(instance) kern_cpu_##instance
+#define TABLE_NAME(instance) TABLE_NAME_(instance)
+#define TEXT_(word) #word
+#define TEXT(word) TEXT_(word)
+
+const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
+    .name = "cpu",
+    .instance = TEXT(KERN_INSTANCE),
+    .matmul = cpu_matmul,
+    .update = cpu_update,
+    .gather = cpu_gather,
+    .transpose = cpu_transpose,
+    .relu = cpu_relu,
+    .relu_grad = cpu_relu_grad,
+    .dropout = cpu_dropout,
+    .bias_grad = cpu_bias_grad,
+    .cross_entropy = cpu_cross_entropy,
+    .sum_squares = cpu_sum_squares,
+};

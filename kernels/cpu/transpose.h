@@ -1,0 +1,94 @@
+/*
+ * transpose.h - panel matrices turned over, in blocks of 16 x 16.
+ *
+ * A block is 16 rows of one panel, 256 contiguous floats, on both sides. Blocks at the edge are filled up with
+ * +0 on the way in, which writes the padding of the result.
+ */
+#ifndef KERN_CPU_TRANSPOSE_H
+#define KERN_CPU_TRANSPOSE_H
+
+#include <string.h>
+
+#include "kernels/cpu/vec.h"
+
+enum { BLOCK_FLOATS = KERN_PANEL * KERN_PANEL };
+
+#ifdef __AVX2__
+
+/* out[c][r] = in[r][c] of an 8 x 8 corner of blocks 16 wide. */
+ALWAYS_INLINE void turn_corner(float *out, const float *in)
+{
+    __m256 row[8], pair[8], quad[8];
+
+    UNROLL_ALL
+    for (int i = 0; i < 8; i++)
+        row[i] = _mm256_loadu_ps(in + i * KERN_PANEL);
+    UNROLL_ALL
+    for (int i = 0; i < 4; i++) {
+        pair[2 * i] = _mm256_unpacklo_ps(row[2 * i], row[2 * i + 1]);
+        pair[2 * i + 1] = _mm256_unpackhi_ps(row[2 * i], row[2 * i + 1]);
+    }
+    UNROLL_ALL
+    for (int i = 0; i < 2; i++) {
+        quad[4 * i] = _mm256_shuffle_ps(pair[4 * i], pair[4 * i + 2], 0x44);
+        quad[4 * i + 1] = _mm256_shuffle_ps(pair[4 * i], pair[4 * i + 2], 0xee);
+        quad[4 * i + 2] = _mm256_shuffle_ps(pair[4 * i + 1], pair[4 * i + 3], 0x44);
+        quad[4 * i + 3] = _mm256_shuffle_ps(pair[4 * i + 1], pair[4 * i + 3], 0xee);
+    }
+    UNROLL_ALL
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(out + i * KERN_PANEL, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
+        _mm256_storeu_ps(out + (i + 4) * KERN_PANEL,
+                         _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
+    }
+}
+
+/* out and in do not overlap. */
+static void turn_block(float *out, const float *in)
+{
+    for (int r = 0; r < KERN_PANEL; r += 8)
+        for (int c = 0; c < KERN_PANEL; c += 8)
+            turn_corner(out + c * KERN_PANEL + r, in + r * KERN_PANEL + c);
+}
+
+#else
+
+static void turn_block(float *out, const float *in)
+{
+    for (int r = 0; r < KERN_PANEL; r++)
+        for (int c = 0; c < KERN_PANEL; c++)
+            out[c * KERN_PANEL + r] = in[r * KERN_PANEL + c];
+}
+
+#endif
+
+/* The block of in (in_rows rows of a panel, at most 16 count) turned; only out_rows rows of out are written. */
+static void turn_part(float *out, const float *in, size_t in_rows, size_t out_rows)
+{
+    _Alignas(64) float from[BLOCK_FLOATS], to[BLOCK_FLOATS];
+
+    if (in_rows >= KERN_PANEL && out_rows >= KERN_PANEL) {
+        turn_block(out, in);
+        return;
+    }
+    memset(from, 0, sizeof from);
+    memcpy(from, in, (in_rows < KERN_PANEL ? in_rows : KERN_PANEL) * KERN_PANEL * sizeof *in);
+    turn_block(to, from);
+    memcpy(out, to, (out_rows < KERN_PANEL ? out_rows : KERN_PANEL) * KERN_PANEL * sizeof *out);
+}
+
+/* Rows [row, row + 16) of in (rows x cols): one panel of out (cols x rows). */
+static void turn_rows(float *out, const float *in, size_t rows, size_t cols, size_t row)
+{
+    for (size_t c = 0; c < cols; c += KERN_PANEL)
+        turn_part(out + row * cols + c * KERN_PANEL, in + c * rows + row * KERN_PANEL, rows - row,
+                  cols - c);
+}
+
+static void cpu_transpose(float *out, const float *in, int rows, int cols)
+{
+    for (size_t r = 0; r < (size_t) rows; r += KERN_PANEL)
+        turn_rows(out, in, (size_t) rows, (size_t) cols, r);
+}
+
+#endif

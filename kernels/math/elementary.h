@@ -1,0 +1,94 @@
+/*
+ * elementary.h - exp and log in single precision, the same bits everywhere.
+ *
+ * Each is one straight line of IEEE operations and explicit fma's, so any compiler, vector width or device gives
+ * the same result; libm's are not used because they differ between versions. The polynomials are minimax fits
+ * in relative error made for this file (Remez exchange in 30 digits, then rounded to float).
+ *
+ *   kern_exp  at most 1.01 ulp off. exp(-inf) = +0, exp(+inf) = +inf. Results below 2^-126 are denormal and
+ *             rounded twice (still within 1 ulp of 2^-149); below about -103.97 they are +0; above 88.7229, +inf.
+ *   kern_log  at most 0.9 ulp off. log(+-0) = -inf, log(x < 0) = NaN, log(+inf) = +inf. Denormals are exact inputs.
+ *
+ * A NaN passes through both; its payload is not promised.
+ */
+#ifndef KERN_MATH_ELEMENTARY_H
+#define KERN_MATH_ELEMENTARY_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/contract.h"
+
+#define KERN_LN2_HI 0x1.62e430p-1f /* ln 2 = HI + LO to 2^-54 */
+#define KERN_LN2_LO -0x1.05c610p-29f
+
+KERN_FN uint32_t kern_bits(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+KERN_FN float kern_float(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; 2^n in two factors, so that both are normal. */
+KERN_FN float kern_exp(float x)
+{
+    const float shift = 0x1.8p23f; /* adding it rounds to an integer, kept in the low bits */
+    float t, n, r, q, e;
+    uint32_t whole, half;
+
+    x = x < -104.0f ? -104.0f : x;
+    x = x > 89.0f ? 89.0f : x;
+    t = fmaf(x, 0x1.715476p+0f, shift);
+    n = t - shift;
+    r = fmaf(n, -KERN_LN2_HI, x);
+    r = fmaf(n, -KERN_LN2_LO, r);
+    q = 0x1.6a23d0p-10f;
+    q = fmaf(q, r, 0x1.123a20p-7f);
+    q = fmaf(q, r, 0x1.5558f2p-5f);
+    q = fmaf(q, r, 0x1.555492p-3f);
+    q = fmaf(q, r, 0x1.fffffcp-2f);
+    e = fmaf(q, r * r, r) + 1.0f;
+    whole = kern_bits(t) - kern_bits(shift) + 256; /* n + 256 > 0 */
+    half = whole >> 1;
+    return e * kern_float((half - 1) << 23) * kern_float((whole - half - 1) << 23);
+}
+
+/* log(x) = k ln 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)) */
+KERN_FN float kern_log(float x)
+{
+    const uint32_t root = 0x3f3504f3u; /* sqrt(1/2) */
+    const int tiny = x < 0x1p-126f;
+    const float scaled = tiny ? x * 0x1p25f : x;
+    const uint32_t from_root = kern_bits(scaled) - root;
+    const float k = (float) ((int32_t) from_root >> 23) - (tiny ? 25.0f : 0.0f);
+    const float f = kern_float((from_root & 0x7fffffu) + root) - 1.0f;
+    const float ff = f * f;
+    float q, y;
+
+    q = 0x1.1457aep-4f;
+    q = fmaf(q, f, -0x1.de4480p-4f);
+    q = fmaf(q, f, 0x1.e6f4e8p-4f);
+    q = fmaf(q, f, -0x1.fc2112p-4f);
+    q = fmaf(q, f, 0x1.233710p-3f);
+    q = fmaf(q, f, -0x1.555c50p-3f);
+    q = fmaf(q, f, 0x1.99a4bap-3f);
+    q = fmaf(q, f, -0x1.000006p-2f);
+    q = fmaf(q, f, 0x1.555548p-2f);
+    y = q * f * ff;
+    y = fmaf(k, KERN_LN2_LO, y);
+    y = fmaf(ff, -0.5f, y);
+    y = fmaf(k, KERN_LN2_HI, f + y);
+    y = x == INFINITY ? INFINITY : y;
+    y = x == 0.0f ? -INFINITY : y;
+    return x >= 0.0f ? y : x - x + NAN;
+}
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * list.h - the optimizers, in the order they are listed to the user.
+ *
+ * To add one: write kernels/optim/NAME.h like its neighbours and include it here. Nothing else changes: a file
+ * that needs something per optimizer defines KERN_OPTIM_EACH(name) and includes this list, and every header
+ * below ends in one KERN_OPTIM_EACH(name). Hence no include guard.
+ *
+ * What a header NAME.h gives:
+ *   NAME_help, NAME_params[]       for the registry row (struct kern_optim says what each member means)
+ *   NAME_check, NAME_variant, NAME_slot_name, NAME_begin
+ *   NAME_slots(variant)            foldable: the loops of the backends are compiled once per variant
+ *   NAME_body(w, g, slot, h, variant)   the new weight; slot[0 ... NAME_slots(variant) - 1] are updated
+ * A body has no branch that depends on data, so that it vectorises, and returns what the unflushed state gives,
+ * so that a NaN reaches the weights. It keeps w = +0 when w, g and all state are +0 (padding).
+ */
+#include "kernels/optim/sgd.h"
+
+#include "kernels/optim/adam.h"
+
+#include "kernels/optim/adamw.h"
+
+#include "kernels/optim/rmsprop.h"

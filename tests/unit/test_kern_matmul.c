@@ -1,0 +1,271 @@
+/*
+ * Products of every instance against "ref": shapes, epilogues, every optimizer and variant, bit for bit.
+ */
+#include "tests/unit/kern_help.h"
+
+struct shape {
+    int trials, rows, cols, depth;
+};
+
+/* Odd sizes round the tile, the panel, the piece of 256 k and the update's group of 192 rows. */
+static const struct shape shapes[] = {
+    {1, 1, 1, 1},      {3, 2, 7, 10},    {1, 7, 16, 2},    {3, 10, 15, 17},  {1, 15, 17, 16},
+    {1, 16, 2, 63},    {3, 17, 33, 15},  {1, 5, 64, 64},   {1, 63, 10, 65},  {3, 12, 48, 128},
+    {1, 64, 65, 7},    {1, 13, 31, 300}, {3, 6, 20, 513},  {1, 32, 10, 784}, {1, 65, 16, 255},
+    {1, 193, 17, 257}, {1, 400, 3, 32},  {1, 24, 128, 31},
+};
+
+/* A problem, ready for one backend: c and the slots are its own. */
+struct problem {
+    struct kern_matmul m;
+    size_t c_count;
+    float *c, *slot[KERN_SLOTS];
+};
+
+struct operands {
+    float *a, *b, *extra, *c, *slot[KERN_SLOTS];
+};
+
+static void make_operands(struct operands *o, struct shape s, bool bias, uint32_t *state)
+{
+    o->a = test_matrices(s.trials, s.rows, s.depth, state);
+    o->b = test_matrices(s.trials, s.depth, s.cols, state);
+    o->extra = test_matrices(s.trials, bias ? 1 : s.rows, s.cols, state);
+    o->c = test_matrices(s.trials, s.rows, s.cols, state);
+    for (int k = 0; k < KERN_SLOTS; k++) {
+        o->slot[k] = test_matrices(s.trials, s.rows, s.cols, state);
+        for (size_t i = 0; i < (size_t) s.trials * test_stride((size_t) s.rows, (size_t) s.cols);
+             i++)
+            o->slot[k][i] = fabsf(o->slot[k][i]);
+    }
+}
+
+static void free_operands(struct operands *o)
+{
+    free(o->a);
+    free(o->b);
+    free(o->extra);
+    free(o->c);
+    for (int k = 0; k < KERN_SLOTS; k++)
+        free(o->slot[k]);
+}
+
+static void make_problem(struct problem *p, const struct operands *o, struct shape s,
+                         enum kern_epilogue epilogue, const struct kern_step *step)
+{
+    const size_t c_stride = test_stride((size_t) s.rows, (size_t) s.cols);
+    const bool bias = epilogue == KERN_BIAS || epilogue == KERN_BIAS_RELU;
+
+    p->c_count = (size_t) s.trials * c_stride;
+    p->c = test_copy(o->c, p->c_count);
+    p->m = (struct kern_matmul){
+        .trials = s.trials,
+        .rows = s.rows,
+        .cols = s.cols,
+        .depth = s.depth,
+        .a = o->a,
+        .b = o->b,
+        .c = p->c,
+        .a_stride = test_stride((size_t) s.rows, (size_t) s.depth),
+        .b_stride = test_stride((size_t) s.depth, (size_t) s.cols),
+        .c_stride = c_stride,
+        .epilogue = epilogue,
+        .extra = epilogue == KERN_STORE || epilogue == KERN_UPDATE ? NULL : o->extra,
+        .extra_stride = bias ? test_stride(1, (size_t) s.cols) : c_stride,
+        .step = step,
+    };
+    for (int k = 0; k < KERN_SLOTS; k++) {
+        p->slot[k] = test_copy(o->slot[k], p->c_count);
+        if (step && k < step->optim->slots(step->variant))
+            p->m.slot[k] = p->slot[k];
+    }
+}
+
+static void free_problem(struct problem *p)
+{
+    free(p->c);
+    for (int k = 0; k < KERN_SLOTS; k++)
+        free(p->slot[k]);
+}
+
+static void check_same(const struct problem *is, const struct problem *want, const char *instance)
+{
+    const struct kern_matmul *m = &want->m;
+    bool same = test_equal(is->c, want->c, want->c_count, "c");
+
+    for (int k = 0; k < KERN_SLOTS; k++)
+        same = test_equal(is->slot[k], want->slot[k], want->c_count, "slot") && same;
+    if (!same)
+        fail_msg("%s: %d trials, %d x %d x %d, epilogue %d, optimizer %s", instance, m->trials,
+                 m->rows, m->cols, m->depth, (int) m->epilogue,
+                 m->step ? m->step->optim->name : "none");
+}
+
+/* The problem on "ref" and on every instance, `steps` times on the same c and slots. */
+static void compare(struct shape s, enum kern_epilogue epilogue, const struct kern_step *step,
+                    int steps)
+{
+    uint32_t state = 12345;
+    struct operands o;
+    struct problem want, is;
+
+    make_operands(&o, s, epilogue == KERN_BIAS || epilogue == KERN_BIAS_RELU, &state);
+    make_problem(&want, &o, s, epilogue, step);
+    for (int i = 0; i < steps; i++)
+        kern_ref.matmul(&want.m);
+    for (const struct kern_ops *const *k = test_instances(); *k; k++) {
+        make_problem(&is, &o, s, epilogue, step);
+        for (int i = 0; i < steps; i++)
+            (*k)->matmul(&is.m);
+        check_same(&is, &want, (*k)->instance);
+        free_problem(&is);
+    }
+    free_problem(&want);
+    free_operands(&o);
+}
+
+static void test_matmul__epilogues(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(shapes); i++)
+        for (int e = KERN_STORE; e <= KERN_MASK; e++)
+            compare(shapes[i], (enum kern_epilogue) e, NULL, 1);
+}
+
+/* Settings that reach every variant, by the names of the rows. */
+static const struct {
+    const char *optim;
+    double args[8];
+} settings[] = {
+    {"sgd", {0.1, 0, 0, 0.01, 0}},
+    {"sgd", {0.1, 0.9, 0.5, 0, 0}},
+    {"sgd", {0.1, 0.9, 0, 0.01, 1}},
+    {"adam", {0.01, 0.9, 0.999, 1e-8, 0.01, 0}},
+    {"adam", {0.01, 0.5, 0.9, 1e-8, 0, 1}},
+    {"adamw", {0.01, 0.9, 0.999, 1e-8, 0.01, 0}},
+    {"adamw", {0.01, 0.9, 0.999, 1e-8, 0.01, 1}},
+    {"rmsprop", {0.01, 0.99, 1e-8, 0, 0, 0}},
+    {"rmsprop", {0.01, 0.99, 1e-8, 0.01, 0.9, 0}},
+    {"rmsprop", {0.01, 0.9, 1e-8, 0, 0, 1}},
+    {"rmsprop", {0.01, 0.9, 1e-8, 0, 0.9, 1}},
+};
+
+static void make_steps(struct kern_step steps[3], size_t setting)
+{
+    const double *args = settings[setting].args;
+
+    for (int t = 0; t < 3; t++) {
+        steps[t].optim = kern_optim_find(settings[setting].optim);
+        steps[t].variant = steps[t].optim->variant(args);
+        steps[t].optim->begin(&steps[t].hyper, args, args[0] * (t + 1), t + 1);
+    }
+}
+
+static void test_matmul__updates(void **state)
+{
+    struct kern_step steps[3];
+
+    (void) state;
+    for (size_t k = 0; k < CS_COUNT(settings); k++) {
+        make_steps(steps, k);
+        for (size_t i = k % 2; i < CS_COUNT(shapes); i += 2)
+            compare(shapes[i], KERN_UPDATE, steps, 2);
+    }
+}
+
+/* The stand-alone step, and that it gives what the fused one gives. */
+static void test_update__instances(void **state)
+{
+    enum { COUNT = 16 * 37 };
+    struct kern_step steps[3];
+    uint32_t random = 7;
+
+    (void) state;
+    for (size_t k = 0; k < CS_COUNT(settings); k++) {
+        float *g = test_matrices(3, 37, 16, &random), *w = test_matrices(3, 37, 16, &random);
+        float *want[1 + KERN_SLOTS], *is[1 + KERN_SLOTS];
+        const size_t stride = test_stride(37, 16);
+        make_steps(steps, k);
+        for (const struct kern_ops *const *ops = test_instances(); *ops; ops++) {
+            struct kern_update u = {.trials = 3,
+                                    .count = COUNT,
+                                    .g = g,
+                                    .w_stride = stride,
+                                    .g_stride = stride,
+                                    .step = steps};
+            for (int s = 0; s <= KERN_SLOTS; s++) {
+                want[s] = test_copy(w, 3 * stride);
+                for (size_t i = 0; s > 0 && i < 3 * stride; i++)
+                    want[s][i] = fabsf(want[s][i]);
+                is[s] = test_copy(want[s], 3 * stride);
+            }
+            u.w = want[0];
+            for (int s = 0; s < steps[0].optim->slots(steps[0].variant); s++)
+                u.slot[s] = want[s + 1];
+            for (int i = 0; i < 3; i++)
+                kern_ref.update(&u);
+            u.w = is[0];
+            for (int s = 0; s < steps[0].optim->slots(steps[0].variant); s++)
+                u.slot[s] = is[s + 1];
+            for (int i = 0; i < 3; i++)
+                (*ops)->update(&u);
+            for (int s = 0; s <= KERN_SLOTS; s++) {
+                assert_true(test_equal(is[s], want[s], 3 * stride, settings[k].optim));
+                free(is[s]);
+                free(want[s]);
+            }
+        }
+        free(g);
+        free(w);
+    }
+}
+
+/* Operands shared by the trials: strides of 0. */
+static void test_matmul__shared_operand(void **state)
+{
+    const struct shape s = {3, 20, 40, 33};
+    uint32_t random = 99;
+    struct operands o;
+    struct problem want, is;
+
+    (void) state;
+    make_operands(&o, s, false, &random);
+    make_problem(&want, &o, s, KERN_STORE, NULL);
+    want.m.a_stride = 0;
+    kern_ref.matmul(&want.m);
+    for (const struct kern_ops *const *k = test_instances(); *k; k++) {
+        make_problem(&is, &o, s, KERN_STORE, NULL);
+        is.m.a_stride = 0;
+        (*k)->matmul(&is.m);
+        check_same(&is, &want, (*k)->instance);
+        free_problem(&is);
+    }
+    free_problem(&want);
+    free_operands(&o);
+}
+
+/* A chain whose terms underflow to -0 ends in +0. */
+static void test_matmul__no_minus_zero(void **state)
+{
+    _Alignas(64) float a[16] = {1e-30f}, b[16] = {-1e-30f}, c[16];
+    const struct kern_matmul m = {
+        .trials = 1, .rows = 1, .cols = 1, .depth = 1, .a = a, .b = b, .c = c};
+
+    (void) state;
+    for (const struct kern_ops *const *k = test_instances(); *k; k++) {
+        (*k)->matmul(&m);
+        assert_false(signbit(c[0]));
+    }
+    kern_ref.matmul(&m);
+    assert_false(signbit(c[0]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matmul__epilogues),     cmocka_unit_test(test_matmul__updates),
+        cmocka_unit_test(test_update__instances),     cmocka_unit_test(test_matmul__shared_operand),
+        cmocka_unit_test(test_matmul__no_minus_zero),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,339 @@
+/*
+ * Every operation but the products, of every instance against "ref": odd shapes, trials 1 and 3, bit for bit
+ * with the padding.
+ */
+#include "kernels/math/philox.h"
+#include "tests/unit/kern_help.h"
+
+static const int sizes[] = {1, 2, 7, 10, 15, 16, 17, 33, 63, 64, 65};
+
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
+/* Run check(ops, trials, rows, cols) for every instance over the sizes. */
+static void over_shapes(void (*check)(const struct kern_ops *ops, int trials, int rows, int cols))
+{
+    for (const struct kern_ops *const *k = test_instances(); *k; k++)
+        for (int r = 0; r < SIZES; r++)
+            for (int c = 0; c < SIZES; c++)
+                check(*k, (r + c) % 2 ? 3 : 1, sizes[r], sizes[c]);
+}
+
+static void check_transpose(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    const size_t count = (size_t) cols * kern_pad((size_t) rows);
+    uint32_t random = 5;
+    float *in = test_matrices(1, rows, cols, &random);
+    float *want = test_buffer(count), *is = test_buffer(count);
+
+    (void) trials;
+    kern_ref.transpose(want, in, rows, cols);
+    ops->transpose(is, in, rows, cols);
+    assert_true(test_equal(is, want, count, ops->instance));
+    free(in);
+    free(want);
+    free(is);
+}
+
+static void check_bias_grad(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    const size_t count = kern_pad((size_t) cols);
+    uint32_t random = 6;
+    float *dy = test_matrices(1, rows, cols, &random);
+    float *want = test_buffer(count), *is = test_buffer(count);
+
+    (void) trials;
+    kern_ref.bias_grad(want, dy, rows, cols);
+    ops->bias_grad(is, dy, rows, cols);
+    assert_true(test_equal(is, want, count, ops->instance));
+    free(dy);
+    free(want);
+    free(is);
+}
+
+static void check_sum_squares(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    uint32_t random = 8;
+    float *x = test_matrices(1, rows, cols, &random);
+    const double want = kern_ref.sum_squares(x, (size_t) rows, (size_t) cols);
+    const double is = ops->sum_squares(x, (size_t) rows, (size_t) cols);
+
+    (void) trials;
+    assert_memory_equal(&is, &want, sizeof is);
+    free(x);
+}
+
+static void check_relu(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    const size_t count = (size_t) rows * kern_pad((size_t) cols);
+    uint32_t random = 9;
+    float *x = test_matrices(1, rows, cols, &random), *dx = test_matrices(1, rows, cols, &random);
+    float *want, *is;
+
+    (void) trials;
+    x[count / 2] = NAN;
+    want = test_copy(x, count);
+    is = test_copy(x, count);
+    kern_ref.relu(want, count);
+    ops->relu(is, count);
+    assert_true(test_equal(is, want, count, ops->instance));
+    free(want);
+    free(is);
+    want = test_copy(dx, count);
+    is = test_copy(dx, count);
+    kern_ref.relu_grad(want, x, count);
+    ops->relu_grad(is, x, count);
+    assert_true(test_equal(is, want, count, ops->instance));
+    free(x);
+    free(dx);
+    free(want);
+    free(is);
+}
+
+static void check_dropout_as(const struct kern_ops *ops, int trials, int rows, int cols,
+                             bool transposed)
+{
+    static const double p[] = {0.5, 0, 0.1};
+    static const uint64_t seed[] = {42, 0xfedcba9876543210u, 7};
+    const size_t stride = test_stride((size_t) rows, (size_t) cols);
+    uint32_t random = 10;
+    float *want = test_matrices(trials, rows, cols, &random);
+    float *is = test_copy(want, (size_t) trials * stride);
+    struct kern_dropout d = {.trials = trials,
+                             .rows = rows,
+                             .cols = cols,
+                             .transposed = transposed,
+                             .x = want,
+                             .x_stride = stride,
+                             .p = p,
+                             .seed = seed,
+                             .step = 1234567,
+                             .layer = 3};
+
+    kern_ref.dropout(&d);
+    d.x = is;
+    ops->dropout(&d);
+    assert_true(test_equal(is, want, (size_t) trials * stride, ops->instance));
+    free(want);
+    free(is);
+}
+
+static void check_dropout(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    check_dropout_as(ops, trials, rows, cols, false);
+    check_dropout_as(ops, trials, rows, cols, true);
+}
+
+static void check_gather_as(const struct kern_ops *ops, struct kern_gather g, bool with_xt)
+{
+    const size_t x_count = (size_t) g.trials * g.x_stride;
+    const size_t xt_count = (size_t) g.trials * g.xt_stride;
+    float *want = test_buffer(x_count), *want_t = test_buffer(xt_count);
+    float *is = test_buffer(x_count), *is_t = test_buffer(xt_count);
+
+    g.x = want;
+    g.xt = with_xt ? want_t : NULL;
+    kern_ref.gather(&g);
+    g.x = is;
+    g.xt = with_xt ? is_t : NULL;
+    ops->gather(&g);
+    assert_true(test_equal(is, want, x_count, ops->instance));
+    assert_true(test_equal(is_t, want_t, xt_count, ops->instance));
+    free(want);
+    free(want_t);
+    free(is);
+    free(is_t);
+}
+
+static void check_gather(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    enum { SAMPLES = 50 };
+    const size_t pixel_count = SAMPLES * (size_t) cols, index_count = 3 * 65;
+    uint8_t *pixels = cs_xmalloc(pixel_count);
+    float *values = cs_xcalloc(pixel_count, sizeof *values);
+    uint32_t *index = cs_xcalloc(index_count, sizeof *index);
+    uint32_t random = 11;
+    struct kern_gather g = {.trials = trials,
+                            .rows = rows,
+                            .features = cols,
+                            .pixels = pixels,
+                            .index = index,
+                            .index_stride = 65,
+                            .mean = 0,
+                            .std = 1,
+                            .x_stride = test_stride((size_t) rows, (size_t) cols),
+                            .xt_stride = test_stride((size_t) cols, (size_t) rows)};
+
+    for (size_t i = 0; i < pixel_count; i++) {
+        pixels[i] = (uint8_t) test_random(&random);
+        values[i] = test_number(&random);
+    }
+    for (size_t i = 0; i < index_count; i++)
+        index[i] = test_random(&random) % SAMPLES;
+    check_gather_as(ops, g, true);
+    check_gather_as(ops, g, false);
+    g.mean = 0.1307f;
+    g.std = 0.3081f;
+    check_gather_as(ops, g, true);
+    g.pixels = NULL;
+    g.values = values;
+    check_gather_as(ops, g, true);
+    free(pixels);
+    free(values);
+    free(index);
+}
+
+/* One run's results, to compare. */
+struct losses {
+    float *dx, *dxt;
+    double loss[3];
+    int64_t correct[3];
+};
+
+static void run_cross_entropy(const struct kern_ops *ops, struct kern_cross_entropy e,
+                              struct losses *out, bool gradients)
+{
+    out->dx = test_buffer((size_t) e.trials * e.dx_stride);
+    out->dxt = test_buffer((size_t) e.trials * e.dxt_stride);
+    for (int t = 0; t < 3; t++) {
+        out->loss[t] = 0.25 * t;
+        out->correct[t] = t;
+    }
+    e.dx = gradients ? out->dx : NULL;
+    e.dxt = gradients ? out->dxt : NULL;
+    e.loss = out->loss;
+    e.correct = out->correct;
+    ops->cross_entropy(&e);
+}
+
+static void check_cross_entropy_as(const struct kern_ops *ops, const struct kern_cross_entropy *e,
+                                   bool gradients)
+{
+    struct losses want, is;
+
+    run_cross_entropy(&kern_ref, *e, &want, gradients);
+    run_cross_entropy(ops, *e, &is, gradients);
+    assert_true(test_equal(is.dx, want.dx, (size_t) e->trials * e->dx_stride, ops->instance));
+    assert_true(test_equal(is.dxt, want.dxt, (size_t) e->trials * e->dxt_stride, ops->instance));
+    assert_memory_equal(is.loss, want.loss, sizeof is.loss);
+    assert_memory_equal(is.correct, want.correct, sizeof is.correct);
+    free(want.dx);
+    free(want.dxt);
+    free(is.dx);
+    free(is.dxt);
+}
+
+static void check_cross_entropy(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    enum { MOST_ROWS = 65 };
+    uint32_t random = 12;
+    int32_t label[3 * MOST_ROWS];
+    float *x = test_matrices(trials, rows, cols, &random);
+    const struct kern_cross_entropy e = {.trials = trials,
+                                         .rows = rows,
+                                         .classes = cols,
+                                         .x = x,
+                                         .x_stride = test_stride((size_t) rows, (size_t) cols),
+                                         .label = label,
+                                         .label_stride = MOST_ROWS,
+                                         .dx_stride = test_stride((size_t) rows, (size_t) cols),
+                                         .dxt_stride = test_stride((size_t) cols, (size_t) rows)};
+
+    for (int i = 0; i < 3 * MOST_ROWS; i++)
+        label[i] = (int32_t) (test_random(&random) % (uint32_t) cols);
+    for (size_t i = 0; i < (size_t) trials * e.x_stride; i += 3)
+        if (!isnan(x[i]))
+            x[i] *= 40; /* padding stays 0 */
+    check_cross_entropy_as(ops, &e, true);
+    check_cross_entropy_as(ops, &e, false);
+    free(x);
+}
+
+#define OVER_SHAPES(NAME)                      \
+    static void test_ops__##NAME(void **state) \
+    {                                          \
+        (void) state;                          \
+        over_shapes(check_##NAME);             \
+    }
+OVER_SHAPES(transpose)
+OVER_SHAPES(bias_grad)
+OVER_SHAPES(sum_squares)
+OVER_SHAPES(relu)
+OVER_SHAPES(dropout)
+OVER_SHAPES(gather)
+OVER_SHAPES(cross_entropy)
+
+/* The whole width of an image. */
+static void test_ops__gather_784(void **state)
+{
+    (void) state;
+    for (const struct kern_ops *const *k = test_instances(); *k; k++)
+        check_gather(*k, 3, 64, 784);
+}
+
+/* The loss of a small batch against double, and its gradient's sum. */
+static void test_ops__cross_entropy_value(void **state)
+{
+    _Alignas(64) float x[2 * 16] = {1, 2, 3, [16] = 0, 0, 5}, dx[2 * 16], dxt[3 * 16];
+    const int32_t label[] = {0, 2};
+    double loss = 0;
+    int64_t correct = 0;
+    const struct kern_cross_entropy e = {.trials = 1,
+                                         .rows = 2,
+                                         .classes = 3,
+                                         .x = x,
+                                         .label = label,
+                                         .dx = dx,
+                                         .dxt = dxt,
+                                         .loss = &loss,
+                                         .correct = &correct};
+    const double want = log(exp(1) + exp(2) + exp(3)) - 1 + log(2 + exp(5)) - 5;
+
+    (void) state;
+    kern_ref.cross_entropy(&e);
+    assert_true(fabs(loss - want) < 1e-6);
+    assert_int_equal(correct, 1);
+    assert_true(fabs((double) dx[0] - (exp(1) / (exp(1) + exp(2) + exp(3)) - 1) / 2) < 1e-7);
+    assert_true(dxt[2 * 16 + 1] == dx[16 + 2]);
+}
+
+/* About p of the elements go; the rest are scaled; the draw is the one philox.h names. */
+static void test_ops__dropout_rate(void **state)
+{
+    enum { ROWS = 64, COLS = 512 };
+    float *x = test_buffer(ROWS * COLS);
+    const double p = 0.3;
+    const uint64_t seed = 1;
+    const struct kern_dropout d = {
+        .trials = 1, .rows = ROWS, .cols = COLS, .x = x, .p = &p, .seed = &seed, .step = 9};
+    int dropped = 0;
+
+    (void) state;
+    for (int i = 0; i < ROWS * COLS; i++)
+        x[i] = 1.0f;
+    kern_cpu_instances()[0]->dropout(&d);
+    for (int i = 0; i < ROWS * COLS; i++) {
+        assert_true(x[i] == 0.0f || x[i] == (float) (1 / 0.7));
+        dropped += x[i] == 0.0f;
+    }
+    assert_true(abs(dropped - (int) (0.3 * ROWS * COLS)) < 400); /* 5 standard deviations */
+    assert_true((x[kern_at(ROWS, 5, 18)] != 0.0f) ==
+                kern_dropout_keep(1, 18, 5, 9, 0, kern_dropout_threshold(p)));
+    free(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ops__transpose),
+        cmocka_unit_test(test_ops__bias_grad),
+        cmocka_unit_test(test_ops__sum_squares),
+        cmocka_unit_test(test_ops__relu),
+        cmocka_unit_test(test_ops__dropout),
+        cmocka_unit_test(test_ops__gather),
+        cmocka_unit_test(test_ops__cross_entropy),
+        cmocka_unit_test(test_ops__gather_784),
+        cmocka_unit_test(test_ops__cross_entropy_value),
+        cmocka_unit_test(test_ops__dropout_rate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
