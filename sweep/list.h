@@ -8,5 +8,4 @@
     X(ls)                 \
     X(show)               \
     X(describe)           \
-    X(verify)             \
     X(worker)

@@ -207,7 +207,8 @@ static struct train_row make_row(const struct batch *b, int k)
     return row;
 }
 
-static void end_epoch(struct batch *b, int k, double seconds, double samples_per_second)
+/* How far the walk over the bundle goes on: 0 when the trial has left and another stands at k. */
+static int end_epoch(struct batch *b, int k, double seconds, double samples_per_second)
 {
     struct train_trial *trial = b->trial[k];
     const struct train_row row = make_row(b, k);
@@ -221,13 +222,14 @@ static void end_epoch(struct batch *b, int k, double seconds, double samples_per
         rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
     if (rc < 0) {
         fail_trial(b, k, &err);
-        return;
+        return 0;
     }
     send_epoch(b, trial, seconds);
-    if (over) {
-        send_end(b->worker, trial, end_state(trial));
-        leave(b, k);
-    }
+    if (!over)
+        return 1;
+    send_end(b->worker, trial, end_state(trial));
+    leave(b, k);
+    return 0;
 }
 
 /* Train one epoch, or what is left of it; false when SIGTERM came inside. Times exclude other trials' shares. */
@@ -254,15 +256,16 @@ static bool train_epoch(struct batch *b)
         (double) b->trial[0]->spec->train_examples - (double) first_step * batch_size;
     train_bundle_evaluate(b->bundle, b->val);
     const double total = (cs_mono_seconds() - start) / b->count;
-    for (int k = b->count - 1; k >= 0; k--)
-        end_epoch(b, k, total, samples / trained);
+    for (int k = 0; k < b->count;)
+        k += end_epoch(b, k, total, samples / trained);
     train_bundle_clear_sums(b->bundle);
     return !stop_asked || b->count == 0;
 }
 
 static void interrupt_all(struct batch *b)
 {
-    for (int k = b->count - 1; k >= 0; k--) {
+    while (b->count > 0) {
+        const int k = 0;
         struct train_trial *trial = b->trial[k];
         struct cs_error err;
         trial->now.step = train_bundle_step(b->bundle);
@@ -282,7 +285,7 @@ static void interrupt_all(struct batch *b)
 static void begin_all(struct batch *b)
 {
     train_bundle_seek(b->bundle, b->trial[0]->now.epoch, b->trial[0]->now.step);
-    for (int k = b->count - 1; k >= 0; k--) {
+    for (int k = 0; k < b->count;) {
         struct train_trial *trial = b->trial[k];
         struct cs_error err;
         train_trial_place(trial, b->bundle, k);
@@ -295,6 +298,7 @@ static void begin_all(struct batch *b)
                         (long long) trial->job.attempt, trial->now.epoch, trial->now.step,
                         b->worker->ops->instance);
         send_start(b, trial);
+        k++;
     }
 }
 
