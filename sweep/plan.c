@@ -591,10 +591,8 @@ static void create_trials(struct builder *b)
 
 static void add_header(struct cs_buf *out, const struct grid_section *section)
 {
-    static const char *const words[] = {[GRID_WHEN] = "when ", [GRID_PRESET] = "preset "};
-    const char *word = section->place == GRID_WHEN ? words[GRID_WHEN] : "";
-
-    cs_buf_addf(out, "%s[%s%s]\n", out->size ? "\n" : "", word, section->name);
+    cs_buf_addf(out, "%s[%s%s]\n", out->size ? "\n" : "",
+                section->place == GRID_WHEN ? "when " : "", section->name);
 }
 
 struct placed {
@@ -625,22 +623,29 @@ static struct placed *place_entries(const struct grid *grid, size_t *count)
     return placed;
 }
 
+/* The name is written out: sweep.ini has another stem than the file it comes from. */
 static char *resolve(const struct builder *b)
 {
     const struct grid *grid = &b->grid;
     const struct grid_section *open = NULL;
     struct cs_buf out = {0};
-    bool named = grid_sweep_entry(grid, "name") != NULL;
+    bool named = grid_sweep_entry(grid, "name") != NULL, has_sweep = false;
     size_t count;
     struct placed *placed = place_entries(grid, &count);
 
-    if (!named)
+    for (size_t i = 0; i < count; i++)
+        has_sweep = has_sweep || grid->entries[placed[i].entry].section->place == GRID_SWEEP;
+    if (!named && !has_sweep)
         cs_buf_addf(&out, "[sweep]\nname = %s\n", b->plan->name);
     for (size_t i = 0; i < count; i++) {
         const struct grid_entry *entry = &grid->entries[placed[i].entry];
-        if (entry->section != open && (named || i || entry->section->place != GRID_SWEEP))
+        if (entry->section != open)
             add_header(&out, entry->section);
         open = entry->section;
+        if (!named && open->place == GRID_SWEEP) {
+            cs_buf_addf(&out, "name = %s\n", b->plan->name);
+            named = true;
+        }
         cs_buf_addf(&out, "%s =%s%s\n", entry->key, *entry->value ? " " : "", entry->value);
     }
     free(placed);
