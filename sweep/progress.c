@@ -43,7 +43,8 @@ sweep_progress *sweep_progress_create(const struct sweep_progress_options *optio
     p->done = options->done;
     p->failed = options->failed;
     p->start = cs_mono_seconds();
-    p->best = NAN;
+    p->best = options->best;
+    snprintf(p->best_name, sizeof p->best_name, "%s", options->best_name);
     return p;
 }
 

@@ -15,8 +15,10 @@ typedef struct sweep_progress sweep_progress;
 
 struct sweep_progress_options {
     bool quiet, json;
-    int slots, total; /* total: trials of the sweep */
-    int done, failed; /* before this run */
+    int slots, total;      /* total: trials of the sweep */
+    int done, failed;      /* before this run */
+    double best;           /* of the trials done before, NaN = none */
+    const char *best_name; /* its trial */
     const char *metric;
     bool maximize;
 };

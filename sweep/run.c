@@ -53,6 +53,8 @@ struct run {
     bool failed, broken; /* a trial failed; the environment did */
     bool failure_told;
     int64_t garbage; /* bytes of replaced checkpoints */
+    double best;     /* of the trials done before, NaN = none */
+    const char *best_name;
 };
 
 /* ---- before anything runs ---- */
@@ -163,6 +165,18 @@ static int freeze_grid(const struct run *r, struct cs_error *err)
     return rc;
 }
 
+static void take_best(struct run *r, const struct sweep_trial *trial,
+                      const struct sweep_record *record)
+{
+    const double value = sweep_record_best(record, r->plan->metric, NULL);
+
+    if (isnan(value) ||
+        (!isnan(r->best) && (r->plan->maximize ? value <= r->best : value >= r->best)))
+        return;
+    r->best = value;
+    r->best_name = trial->name;
+}
+
 static void add_item(struct run *r, const struct sweep_trial *trial,
                      const struct sweep_record *record)
 {
@@ -193,6 +207,8 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
             rc = journal_trial(r, &plan->trials[i], err);
         if (!record || !is_over(record))
             add_item(r, &plan->trials[i], record);
+        else
+            take_best(r, &plan->trials[i], record);
     }
     if (rc == 0)
         rc = journal_sweep(r, experiment,
@@ -560,10 +576,10 @@ static void print_plan(struct run *r)
         sweep_progress_json(r->progress, line);
         json_decref(line);
     } else if (!r->options.quiet) {
-        printf("%s: %zu points x %zu seeds = %zu trials, %zu done before, %d slots; TensorBoard: "
+        printf("%s: %zu points x %zu seed%s = %zu trials, %zu done before, %d slots; TensorBoard: "
                "tensorboard --logdir %s\n",
-               plan->name, plan->point_count, plan->seed_count, plan->trial_count, before, r->slots,
-               r->dir);
+               plan->name, plan->point_count, plan->seed_count, plan->seed_count == 1 ? "" : "s",
+               plan->trial_count, before, r->slots, r->dir);
         fflush(stdout);
     }
 }
@@ -605,6 +621,8 @@ static void create_progress(struct run *r)
         .slots = r->slots,
         .total = (int) r->plan->trial_count,
         .done = (int) (r->plan->trial_count - r->item_count),
+        .best = r->best,
+        .best_name = r->best_name,
         .metric = r->plan->metric,
         .maximize = r->plan->maximize,
     };
@@ -613,7 +631,7 @@ static void create_progress(struct run *r)
 
 int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
 {
-    struct run r = {.plan = plan, .options = *options, .slots = 1};
+    struct run r = {.plan = plan, .options = *options, .slots = 1, .best = NAN, .best_name = ""};
     struct cs_error err = {0};
     int code;
 
