@@ -456,15 +456,20 @@ static void collect_preset(struct grid *grid, struct patches *patches, const cha
     }
 }
 
-/* A line end or a comment sign would change sweep.ini, where the value is written down. */
-static bool is_one_line(const char *text)
+static void ignore_bad_line(void *context, const struct cs_error *err)
 {
-    for (const char *p = text; *p; p++) {
-        if ((unsigned char) *p < ' ' || *p == 0x7f ||
-            ((*p == ';' || *p == '#') && (p == text || p[-1] == ' ')))
-            return false;
-    }
-    return true;
+    (void) context;
+    (void) err;
+}
+
+/* Would the value read back from sweep.ini? Not with line ends, comment signs, control bytes, bad UTF-8. */
+static bool can_be_written(struct grid *grid, const char *value)
+{
+    const char *text = cs_arena_printf(&grid->arena, "[x]\nx = %s\n", value);
+    struct cs_ini ini;
+
+    return cs_ini_parse(&ini, "", text, strlen(text), ignore_bad_line, NULL, &grid->arena) == 0 &&
+           ini.count == 2 && ini.entries[1].key && strcmp(ini.entries[1].value, value) == 0;
 }
 
 static void collect_override(struct grid *grid, struct patches *patches, const char *word, int line)
@@ -478,8 +483,9 @@ static void collect_override(struct grid *grid, struct patches *patches, const c
     *equals = '\0';
     const struct grid_entry entry = {
         .key = cs_trim(key), .value = cs_trim(equals + 1), .line = line};
-    if (!is_one_line(entry.value))
-        grid_fault(grid, line, "%.80s: control characters and comments are not allowed here",
+    if (!can_be_written(grid, entry.value))
+        grid_fault(grid, line,
+                   "%.80s: comments, control bytes and invalid UTF-8 are not allowed here",
                    entry.key);
     else if (find_sweep_key(entry.key) || train_key_find(entry.key, NULL) ||
              is_own(grid, entry.key))
@@ -644,6 +650,7 @@ static void add_def(struct grid *grid, const struct grid_entry *entry)
 
     if (key->def_count == GRID_MAX_DEFS) {
         grid_fault(grid, entry->line, "%s: given more than %d times", key->name, GRID_MAX_DEFS);
+        grid->stopped = true;
         return;
     }
     const struct grid_list list = parse_values(grid, key, entry);
@@ -757,7 +764,7 @@ static void add_referred_keys(struct grid *grid, const struct grid_entry *entry)
 
 static void define_keys(struct grid *grid)
 {
-    for (size_t i = 0; i < grid->entry_count && grid->faults.count < GRID_MAX_FAULTS; i++) {
+    for (size_t i = 0; i < grid->entry_count && !grid->stopped; i++) {
         const struct grid_entry *entry = &grid->entries[i];
         const enum grid_place place = entry->section->place;
         if ((place != GRID_SWEEP && place != GRID_SETTINGS && place != GRID_WHEN) ||
@@ -765,9 +772,12 @@ static void define_keys(struct grid *grid)
             continue;
         if (grid->key_count >= GRID_MAX_KEYS && !grid_key_find(grid, entry->key)) {
             grid_fault(grid, entry->line, "more than %d keys", GRID_MAX_KEYS);
+            grid->stopped = true;
             return;
         }
         add_def(grid, entry);
+        if (grid->faults.count == GRID_MAX_FAULTS)
+            grid->stopped = true;
     }
     for (size_t i = 0; i < grid->entry_count; i++) {
         if (strcmp(grid->entries[i].key, "layers") == 0)

@@ -390,10 +390,11 @@ static void check_size(struct grid *grid)
 
 void grid_expand(struct grid *grid)
 {
-    check_size(grid);
+    if (!grid->stopped)
+        check_size(grid);
     if (!grid->stopped)
         find_sequence(grid);
-    walk(grid, 0);
+    walk(grid, 0); /* nothing when stopped */
     if (grid->stopped)
         return;
     if (grid->point_count > 1 && grid->key_count)

@@ -227,8 +227,12 @@ static void presets_and_overrides(void **state)
                       "command line: lrr: no such key; did you mean lr?\n"
                       "command line: lr: expected KEY=VALUE\n");
     test_refused_with(text, words("lr=x", NULL), "command line: lr = x: must be a number >= 0\n");
-    test_refused_with(text, words("path=a ; b", NULL),
-                      "command line: path: control characters and comments are not allowed here\n");
+    test_refused_with(
+        text, words("path=a ; b", NULL),
+        "command line: path: comments, control bytes and invalid UTF-8 are not allowed here\n");
+    test_refused_with(
+        text, words("path=\xff", NULL),
+        "command line: path: comments, control bytes and invalid UTF-8 are not allowed here\n");
     /* Presets that are not chosen are checked too. */
     test_refused(TEST_BASE "[preset p]\nepochs = 0\nepoch = 1\n",
                  "x.ini:6: epochs = 0: must be a whole number in [1, 1000000]\n"
