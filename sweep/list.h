@@ -7,5 +7,6 @@
     X(plan)               \
     X(ls)                 \
     X(show)               \
+    X(verify)             \
     X(describe)           \
     X(worker)
