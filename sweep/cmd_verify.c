@@ -217,33 +217,30 @@ static int is_event_file(const struct dirent *e)
     return strstr(e->d_name, "tfevents") != NULL;
 }
 
+/* As TensorBoard orders the files of a run. */
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 static void check_run(struct verify *v, const struct sweep_record *r)
 {
     struct steps steps = {cs_xcalloc((size_t) r->epochs + 2, 1), r->epochs};
     char *dir = cs_xasprintf("%s/%s", v->dir, r->name);
     struct dirent **files = NULL;
-    const int count = scandir(dir, &files, is_event_file, NULL);
+    const int count = scandir(dir, &files, is_event_file, by_bytes);
     const int last = strcmp(r->state, "done") == 0 ? r->epochs : r->epoch;
 
-    struct cs_buf *names = cs_xcalloc((size_t) (count > 0 ? count : 0) + 1, sizeof *names);
     for (int i = 0; i < count; i++) {
-        cs_buf_addf(&names[i], "%s/%s", dir, files[i]->d_name);
+        char *path = cs_xasprintf("%s/%s", dir, files[i]->d_name);
+        read_file(v, &steps, r, path);
+        free(path);
         free(files[i]);
-    }
-    for (int i = 0; i < count; i++) { /* byte order is time order; scandir promises none */
-        int next = -1;
-        for (int k = 0; k < count; k++) {
-            if (names[k].data && (next < 0 || strcmp(names[k].data, names[next].data) < 0))
-                next = k;
-        }
-        read_file(v, &steps, r, names[next].data);
-        cs_buf_clear(&names[next]);
     }
     for (int s = 1; s <= last; s++) {
         if (steps.seen[s] != 1)
             fault(v, "events of %s: epoch %d is there %d times", r->name, s, steps.seen[s]);
     }
-    free(names);
     free(files);
     free(dir);
     free(steps.seen);
