@@ -171,6 +171,24 @@ static void limits_refuse(void **state)
     sweep_plan_free(plan);
 }
 
+/* 12 settings of sgd, 4 of adam, 8 of adamw, times 4 of the schedulers; the plain product would be 576. */
+static void conditions_leave_no_twins(void **state)
+{
+    struct sweep_plan *plan =
+        test_plan("[sweep]\nseeds = 3\n" TEST_BASE
+                  "[optimizer]\noptimizer = sgd, adam, adamw\nlr = log(1e-4, 1e-1, 4)\n"
+                  "[when optimizer=sgd]\nmomentum = 0, 0.9\n"
+                  "[when optimizer=sgd and momentum=0.9]\nnesterov = no, yes\n"
+                  "[when optimizer=adamw]\nweight_decay = 0, 1e-2\n"
+                  "[scheduler]\nscheduler = none, plateau, step\n"
+                  "[when scheduler=step]\ngamma = 0.1, 0.5\n");
+    (void) state;
+    assert_int_equal(plan->point_count, 96);
+    assert_int_equal(plan->trial_count, 288);
+    assert_int_equal(plan->merged_count, 0);
+    sweep_plan_free(plan);
+}
+
 static void cross_setting_faults(void **state)
 {
     (void) state;
@@ -242,6 +260,7 @@ int main(void)
         cmocka_unit_test(counts_and_axes),
         cmocka_unit_test(sweep_section),
         cmocka_unit_test(limits_refuse),
+        cmocka_unit_test(conditions_leave_no_twins),
         cmocka_unit_test(cross_setting_faults),
         cmocka_unit_test(resolved_text),
         cmocka_unit_test(missing_file),
