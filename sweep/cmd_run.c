@@ -200,10 +200,9 @@ static int run(int argc, char **argv)
         return code;
     if (p.dry_run)
         return dry_run(&p);
-    const int rc = sweep_plan_create(&plan, &p.input, &faults);
-    if (rc < 0) {
+    if (sweep_plan_create(&plan, &p.input, &faults) < 0) {
         fputs(faults.text.data ? faults.text.data : "csweep: the grid cannot be planned\n", stderr);
-        code = rc == CS_EIO ? SWEEP_EXIT_USAGE : SWEEP_EXIT_GRID;
+        code = SWEEP_EXIT_GRID;
     } else {
         for (size_t i = 0; i < plan->warning_count; i++)
             fprintf(stderr, "csweep: %s\n", plan->warnings[i]);

@@ -57,7 +57,13 @@ bool sweep_param_is_number(const struct sweep_plan *plan, const char *key)
     return true;
 }
 
-/* One key with the distinct values tried. The domain is malloc'ed. */
+static int compare_numbers(const void *a, const void *b)
+{
+    const double x = ((const struct tbw_hvalue *) a)->num, y = ((const struct tbw_hvalue *) b)->num;
+    return (x > y) - (x < y);
+}
+
+/* One key with the distinct values tried, numbers ascending. The domain is malloc'ed. */
 static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char *key)
 {
     const bool number = sweep_param_is_number(plan, key);
@@ -77,6 +83,8 @@ static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char
             domain[info.domain_count++] = (struct tbw_hvalue){
                 .name = key, .kind = info.kind, .text = p->value, .num = p->num};
     }
+    if (number)
+        qsort(domain, info.domain_count, sizeof *domain, compare_numbers);
     return info;
 }
 

@@ -176,10 +176,13 @@ int train_model_create(struct train_model **out, const char *text, const struct 
                        struct cs_error *err)
 {
     struct train_model *model = cs_xcalloc(1, sizeof *model);
+    size_t count = 1; /* layers, at most; each has at most two parameters */
 
-    model->layers = cs_arena_alloc(&model->arena, LAYERS_MAX * sizeof *model->layers);
-    model->segments = cs_arena_alloc(&model->arena, 2 * LAYERS_MAX * sizeof *model->segments);
-    model->nodes = cs_arena_alloc(&model->arena, (LAYERS_MAX + 1) * sizeof *model->nodes);
+    for (const char *p = text; (p = strchr(p, '>')) && count <= LAYERS_MAX; p++)
+        count++;
+    model->layers = cs_arena_alloc(&model->arena, count * sizeof *model->layers);
+    model->segments = cs_arena_alloc(&model->arena, 2 * count * sizeof *model->segments);
+    model->nodes = cs_arena_alloc(&model->arena, (count + 1) * sizeof *model->nodes);
     const int rc = build(model, text, input, err);
     if (rc < 0)
         train_model_free(model);

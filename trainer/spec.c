@@ -378,12 +378,15 @@ static int build(struct train_spec *spec, const struct train_setting *settings, 
     struct train_data_info info;
     bool is_default[KEYS_MAX];
 
-    spec->settings = cs_arena_alloc(&spec->arena, KEYS_MAX * sizeof *spec->settings);
+    size_t key_count;
+
+    train_keys(&key_count);
+    spec->settings = cs_arena_alloc(&spec->arena, key_count * sizeof *spec->settings);
     CS_TRY(complete(spec, is_default, settings, count, err));
     CS_TRY(check_given(spec, settings, count, err));
     CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
-    CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_training(spec, err), spec, err));
+    CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
     identify(spec, is_default);
     return 0;
 }
