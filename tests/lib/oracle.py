@@ -1,0 +1,211 @@
+"""oracle.py - csweep's draws in numpy and its training in PyTorch, written from the descriptions alone.
+
+Philox4x32-10 (Salmon et al., SC 2011) with key = seed and counter = place; places as listed at the head of
+kernels/math/philox.h. Everything that is random (initial weights, order of the samples, dropout masks, the random
+data set) comes from here; everything that is arithmetic (products, losses, gradients, optimizers, schedulers) is
+PyTorch's own, in float32 on one thread.
+"""
+
+import gzip
+import math
+import os
+
+import numpy as np
+import torch
+
+INIT, SHUFFLE, DROPOUT, DATA, SPLIT = 1, 2, 3, 4, 5
+FASHION = "/usr/share/datasets/fashion-mnist"
+
+
+# ---- draws ----
+
+
+def philox(key, c0, c1, c2, c3):
+    """Words [n, 4] for counters that broadcast to n places."""
+    shape = np.broadcast(c0, c1, c2, c3).shape
+    c = [np.broadcast_to(np.asarray(x, np.uint64), shape).copy() for x in (c0, c1, c2, c3)]
+    k0, k1 = key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF
+    low = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        high0, high1 = p0 >> np.uint64(32), p1 >> np.uint64(32)
+        c = [high1 ^ c[1] ^ np.uint64(k0), p1 & low, high0 ^ c[3] ^ np.uint64(k1), p0 & low]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack(c, axis=-1)
+
+
+def uniform(words):
+    return (words >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def initial(seed, index, count, bound):
+    """count values of parameter `index`, uniform in +-bound: one rounding of u * (hi - lo) + lo."""
+    words = philox(seed, np.arange((count + 3) // 4), index, 0, INIT << 16).reshape(-1)[:count]
+    lo, hi = np.float32(-bound), np.float32(bound)
+    # 48 bits hold the exact value, so float64 computes it and float32 rounds once
+    return (uniform(words).astype(np.float64) * np.float64(hi - lo) + np.float64(lo)).astype(np.float32)
+
+
+def permutation(key, purpose, epoch, count):
+    """Fisher-Yates upwards: place i is swapped with i + floor(word * (count - i) / 2^32)."""
+    words = philox(key, np.arange((count + 3) // 4), epoch, 0, purpose << 16).reshape(-1)
+    order = list(range(count))
+    for i in range(count - 1):
+        j = i + (int(words[i]) * (count - i) >> 32)
+        order[i], order[j] = order[j], order[i]
+    return np.array(order)
+
+
+def dropout_mask(seed, p, rows, features, step, layer):
+    """0 or 1 / (1 - p), as [rows, features]."""
+    blocks = (features + 3) // 4
+    words = philox(seed, np.arange(blocks)[None, :], np.arange(rows)[:, None], step, DROPOUT << 16 | layer)
+    kept = (words.reshape(rows, blocks * 4)[:, :features] >> np.uint64(8)) >= math.ceil(p * 2**24)
+    return kept.astype(np.float32) * np.float32(1 / (1 - p))
+
+
+# ---- data ----
+
+
+def random_values(count):
+    """Marsaglia's polar method: pairs in (-1, 1) until inside the circle; one number per pair."""
+    out, left = np.zeros(count, np.float32), np.arange(count)
+    attempt = 0
+    while left.size:
+        u = uniform(philox(0, left, 0, 2 * attempt, DATA << 16))
+        x, y = np.float32(2) * u[:, 0] - np.float32(1), np.float32(2) * u[:, 1] - np.float32(1)
+        s = x * x + y * y
+        inside = (s < 1) & (s > 0)
+        s_in = s[inside].astype(np.float64)
+        out[left[inside]] = (x[inside] * np.sqrt(-2 * np.log(s_in) / s_in)).astype(np.float32)
+        left, attempt = left[~inside], attempt + 1
+    return out
+
+
+def random_data(rows, columns):
+    """`random ROWSxCOLUMNS sum>0`: training and test halves."""
+    total = rows + (rows + 4) // 5
+    values = random_values(total * columns).reshape(total, columns)
+    labels = (values.sum(axis=1, dtype=np.float64) > 0).astype(np.int64)
+    return (values[:rows], labels[:rows]), (values[rows:], labels[rows:])
+
+
+def idx(name):
+    with gzip.open(os.path.join(FASHION, name)) as file:
+        data = file.read()
+    dimensions = data[3]
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(
+        [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions)]
+    )
+
+
+def fashion(side, limit=0, mean=0.0, std=1.0):
+    """side: "train" or "t10k". Pixels as (p / 255 - mean) / std, each operation in float32."""
+    pixels, labels = idx(f"{side}-images-idx3-ubyte.gz"), idx(f"{side}-labels-idx1-ubyte.gz")
+    if limit:
+        pixels, labels = pixels[:limit], labels[:limit]
+    x = pixels.reshape(len(pixels), 1, 28, 28).astype(np.float32) / np.float32(255)
+    return (x - np.float32(mean)) / np.float32(std), labels.astype(np.int64)
+
+
+# ---- the net ----
+
+
+class Masked(torch.nn.Dropout):
+    """Dropout with masks from dropout_mask: identity in eval mode."""
+
+    def __init__(self, p, seed, layer):
+        super().__init__(p)
+        self.seed, self.layer, self.step_number = seed, layer, 0
+
+    def forward(self, x):
+        if not self.training or self.p == 0:
+            return x
+        mask = dropout_mask(self.seed, self.p, x.shape[0], x.shape[1], self.step_number, self.layer)
+        return x * torch.from_numpy(mask)
+
+
+def network(layers, features, seed=0):
+    """torch.nn.Sequential from the text `flatten > linear 512 > relu`; its weights are PyTorch's."""
+    modules = []
+    for index, text in enumerate(layers.split(">")):
+        kind, *arguments = text.split()
+        if kind == "flatten":
+            modules.append(torch.nn.Flatten())
+        elif kind == "linear":
+            modules.append(torch.nn.Linear(features, int(arguments[0])))
+            features = int(arguments[0])
+        elif kind == "relu":
+            modules.append(torch.nn.ReLU())
+        elif kind == "dropout":
+            modules.append(Masked(float(arguments[0]), seed, index))
+        else:
+            raise ValueError(kind)
+    return torch.nn.Sequential(*modules)
+
+
+def initialise(net, seed):
+    """Parameters are counted in state_dict order."""
+    index = 0
+    for module in net:
+        if not isinstance(module, torch.nn.Linear):
+            continue
+        fan_in = module.in_features
+        bounds = (math.sqrt(3.0) * math.sqrt(2.0 / (1.0 + 5.0)) / math.sqrt(fan_in), 1.0 / math.sqrt(fan_in))
+        for parameter, bound in zip((module.weight, module.bias), bounds):
+            values = initial(seed, index, parameter.numel(), bound).reshape(tuple(parameter.shape))
+            with torch.no_grad():
+                parameter.copy_(torch.from_numpy(values))
+            index += 1
+
+
+def evaluate(net, x, y, batch):
+    """Mean loss and accuracy; the sum over samples is in double."""
+    loss, correct = 0.0, 0
+    net.eval()
+    with torch.no_grad():
+        for at in range(0, len(x), batch):
+            out, label = net(x[at : at + batch]), y[at : at + batch]
+            loss += float(torch.nn.functional.cross_entropy(out, label, reduction="none").double().sum())
+            correct += int((out.argmax(1) == label).sum())
+    net.train()
+    return loss / len(x), correct / len(x)
+
+
+def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epochs=2, batch=64, seed=0,
+          order=permutation, mask_shift=0):
+    """Train as csweep does; returns (net, optimizer, curve with csweep's column names)."""
+    torch.set_num_threads(1)
+    x, y, vx, vy = (torch.from_numpy(np.ascontiguousarray(a)) for a in (*train_set, *val_set))
+    net = network(layers, int(np.prod(x.shape[1:])), seed)
+    initialise(net, seed)
+    optimizer = make_optimizer(net.parameters())
+    scheduler = make_scheduler(optimizer) if make_scheduler else None
+    masked = [m for m in net if isinstance(m, Masked)]
+    steps, curve = (len(x) + batch - 1) // batch, []
+    for epoch in range(epochs):
+        places = torch.from_numpy(order(seed, SHUFFLE, epoch, len(x)))
+        loss_sum, correct = 0.0, 0
+        for step in range(steps):
+            chosen = places[step * batch : (step + 1) * batch]
+            for module in masked:
+                module.step_number = epoch * steps + step + mask_shift
+            optimizer.zero_grad()
+            out = net(x[chosen])
+            each = torch.nn.functional.cross_entropy(out, y[chosen], reduction="none")
+            each.mean().backward()
+            optimizer.step()
+            loss_sum += float(each.detach().double().sum())
+            correct += int((out.argmax(1) == y[chosen]).sum())
+        norm = math.sqrt(sum(float((p.grad.double() ** 2).sum()) for p in net.parameters()))
+        val_loss, val_accuracy = evaluate(net, vx, vy, batch)
+        curve.append({
+            "epoch": epoch + 1, "Loss/Train": loss_sum / len(x), "Accuracy/Train": correct / len(x),
+            "Loss/Val": val_loss, "Accuracy/Val": val_accuracy,
+            "Learning_Rate": optimizer.param_groups[0]["lr"], "Grad/Norm": norm,
+        })
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            scheduler.step(val_loss if scheduler.mode == "min" else val_accuracy)
+        elif scheduler:
+            scheduler.step()
+    return net, optimizer, curve
