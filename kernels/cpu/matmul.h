@@ -125,11 +125,9 @@ ALWAYS_INLINE void update_tile(const struct product *p, const struct tile *t, co
 {
     for (int panel = 0; panel < panels; panel++) {
         const size_t at = t->c_at + (size_t) panel * t->c_stride;
-        float *slot[KERN_SLOTS];
-        for (int k = 0; k < KERN_SLOTS; k++)
-            slot[k] = p->slot[k] ? p->slot[k] + at : NULL;
-        p->step(p->c + at, t->park + (size_t) panel * t->park_stride, slot,
-                (size_t) rows * KERN_PANEL, p->hyper);
+        p->step(p->c + at, t->park + (size_t) panel * t->park_stride, slot_at(p->slot[0], at),
+                slot_at(p->slot[1], at), slot_at(p->slot[2], at), (size_t) rows * KERN_PANEL,
+                p->hyper);
     }
 }
 
@@ -288,7 +286,7 @@ static void cpu_matmul(const struct kern_matmul *m)
         };
         if (m->epilogue == KERN_UPDATE) {
             for (int k = 0; k < KERN_SLOTS; k++)
-                p.slot[k] = m->slot[k] ? m->slot[k] + t * m->c_stride : NULL;
+                p.slot[k] = slot_at(m->slot[k], t * m->c_stride);
             p.step = step_find(&m->step[t]);
             p.hyper = &m->step[t].hyper;
         }

@@ -10,34 +10,32 @@
 #include "kernels/kernels.h"
 #include "kernels/optim/list.h"
 
-/* One step on w[0 ... count); slots of the variant only, NULL past them. */
-typedef void step_fn(float *w, const float *g, float *const *slot, size_t count,
+/* One step on w[0 ... count), count a multiple of 16; slots past the variant's are not touched. */
+typedef void step_fn(float *RESTRICT w, const float *RESTRICT g, float *RESTRICT s0,
+                     float *RESTRICT s1, float *RESTRICT s2, size_t count,
                      const struct kern_hyper *hyper);
 
-#define STEP_FN(NAME, VARIANT)                                                        \
-    static void NAME##_step_##VARIANT(float *RESTRICT w, const float *RESTRICT g,     \
-                                      float *const *slot, size_t count,               \
-                                      const struct kern_hyper *hyper)                 \
-    {                                                                                 \
-        const struct kern_hyper h = *hyper;                                           \
-        float *RESTRICT s0 = slot[0], *RESTRICT s1 = slot[1], *RESTRICT s2 = slot[2]; \
-                                                                                      \
-        for (size_t i = 0; i < count; i++) {                                          \
-            float s[KERN_SLOTS] = {0};                                                \
-            if (NAME##_slots(VARIANT) > 0)                                            \
-                s[0] = s0[i];                                                         \
-            if (NAME##_slots(VARIANT) > 1)                                            \
-                s[1] = s1[i];                                                         \
-            if (NAME##_slots(VARIANT) > 2)                                            \
-                s[2] = s2[i];                                                         \
-            w[i] = NAME##_body(w[i], g[i], s, &h, VARIANT);                           \
-            if (NAME##_slots(VARIANT) > 0)                                            \
-                s0[i] = s[0];                                                         \
-            if (NAME##_slots(VARIANT) > 1)                                            \
-                s1[i] = s[1];                                                         \
-            if (NAME##_slots(VARIANT) > 2)                                            \
-                s2[i] = s[2];                                                         \
-        }                                                                             \
+/* The hyperparameters are copied: they might lie in w for all the compiler knows. */
+#define STEP_FN(NAME, VARIANT)                                                                    \
+    static void NAME##_step_##VARIANT(float *RESTRICT w, const float *RESTRICT g,                 \
+                                      float *RESTRICT s0, float *RESTRICT s1, float *RESTRICT s2, \
+                                      size_t count, const struct kern_hyper *hyper)               \
+    {                                                                                             \
+        const struct kern_hyper h = *hyper;                                                       \
+        const int slots = NAME##_slots(VARIANT);                                                  \
+        const size_t whole = count & ~(size_t) (KERN_PANEL - 1); /* no code for left-overs */     \
+                                                                                                  \
+        for (size_t i = 0; i < whole; i++) {                                                      \
+            float s[KERN_SLOTS] = {slots > 0 ? s0[i] : 0.0f, slots > 1 ? s1[i] : 0.0f,            \
+                                   slots > 2 ? s2[i] : 0.0f};                                     \
+            w[i] = NAME##_body(w[i], g[i], s, &h, VARIANT);                                       \
+            if (slots > 0)                                                                        \
+                s0[i] = s[0];                                                                     \
+            if (slots > 1)                                                                        \
+                s1[i] = s[1];                                                                     \
+            if (slots > 2)                                                                        \
+                s2[i] = s[2];                                                                     \
+        }                                                                                         \
     }
 
 _Static_assert(KERN_SLOTS == 3 && KERN_VARIANTS == 4, "STEP_FN and step_fns spell these out");
@@ -67,14 +65,18 @@ static step_fn *step_find(const struct kern_step *step)
     return step_fns[row][step->variant];
 }
 
+ALWAYS_INLINE float *slot_at(float *slot, size_t at)
+{
+    return slot ? slot + at : NULL;
+}
+
 static void cpu_update(const struct kern_update *u)
 {
     for (size_t t = 0; t < (size_t) u->trials; t++) {
-        float *slot[KERN_SLOTS];
-        for (int k = 0; k < KERN_SLOTS; k++)
-            slot[k] = u->slot[k] ? u->slot[k] + t * u->w_stride : NULL;
-        step_find (&u->step[t])(u->w + t * u->w_stride, u->g + t * u->g_stride, slot, u->count,
-                                &u->step[t].hyper);
+        const size_t at = t * u->w_stride;
+        step_fn *step = step_find(&u->step[t]);
+        step(u->w + at, u->g + t * u->g_stride, slot_at(u->slot[0], at), slot_at(u->slot[1], at),
+             slot_at(u->slot[2], at), u->count, &u->step[t].hyper);
     }
 }
 
