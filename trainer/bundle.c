@@ -22,7 +22,7 @@ enum { SLOT_SHIFT = 21 * 16 };
 struct train_bundle {
     const struct kern_ops *ops;
     const struct train_data *data;
-    const struct train_model *model; /* of trial 0 as created: shapes */
+    const struct train_model *model; /* of the trial at 0, whichever that is: shapes are equal */
     int trials, group, capacity, features;
     int batch_size, eval_size, steps;
     bool shuffle;
@@ -495,7 +495,7 @@ void train_bundle_remove(train_bundle *b, int k)
     const size_t bytes = b->floats * sizeof(float);
 
     if (k == last)
-        return;
+        return; /* at 0 the bundle is empty: nothing looks at the model any more */
     memcpy(train_bundle_weights(b, k), train_bundle_weights(b, last), bytes);
     for (int i = 0; i < KERN_SLOTS && b->slot[i]; i++)
         memcpy(b->slot[i] + (size_t) k * b->floats, b->slot[i] + (size_t) last * b->floats, bytes);
@@ -504,4 +504,5 @@ void train_bundle_remove(train_bundle *b, int k)
     b->lr[k] = lr;
     b->sums[k] = b->sums[last];
     b->order_epoch = -1;
+    b->model = b->models[0];
 }

@@ -66,7 +66,7 @@ void train_bundle_evaluate(train_bundle *bundle, struct train_sums *sums);
 /* Are all weights of trial k finite? */
 bool train_bundle_finite(const train_bundle *bundle, int k);
 
-/* Take trial k out; the last trial takes its place. */
+/* Take trial k out; the last trial takes its place. Its spec is not looked at again. */
 void train_bundle_remove(train_bundle *bundle, int k);
 
 #endif

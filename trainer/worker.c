@@ -127,8 +127,8 @@ struct batch {
 
 static void leave(struct batch *b, int k)
 {
-    train_trial_free(b->trial[k]);
     train_bundle_remove(b->bundle, k);
+    train_trial_free(b->trial[k]);
     b->count--;
     b->trial[k] = b->trial[b->count];
     b->grad_norm[k] = b->grad_norm[b->count];
