@@ -173,50 +173,54 @@ static void test_matmul__updates(void **state)
     }
 }
 
-/* The stand-alone step, and that it gives what the fused one gives. */
+enum { UPDATE_ROWS = 37, UPDATE_TRIALS = 3, UPDATE_COUNT = UPDATE_ROWS * KERN_PANEL };
+
+/* Three stand-alone steps from the same start; weights and slots afterwards. */
+static void run_updates(const struct kern_ops *ops, const struct kern_step *steps,
+                        float *out[1 + KERN_SLOTS])
+{
+    const size_t stride = test_stride(UPDATE_ROWS, KERN_PANEL);
+    uint32_t random = 7;
+    float *g = test_matrices(UPDATE_TRIALS, UPDATE_ROWS, KERN_PANEL, &random);
+    struct kern_update u = {.trials = UPDATE_TRIALS,
+                            .count = UPDATE_COUNT,
+                            .g = g,
+                            .w_stride = stride,
+                            .g_stride = stride,
+                            .step = steps};
+
+    for (int s = 0; s <= KERN_SLOTS; s++) {
+        out[s] = test_matrices(UPDATE_TRIALS, UPDATE_ROWS, KERN_PANEL, &random);
+        for (size_t i = 0; s > 0 && i < UPDATE_TRIALS * stride; i++)
+            out[s][i] = fabsf(out[s][i]);
+    }
+    u.w = out[0];
+    for (int k = 0; k < steps->optim->slots(steps->variant); k++)
+        u.slot[k] = out[k + 1];
+    for (int i = 0; i < 3; i++)
+        ops->update(&u);
+    free(g);
+}
+
 static void test_update__instances(void **state)
 {
-    enum { COUNT = 16 * 37 };
-    struct kern_step steps[3];
-    uint32_t random = 7;
+    struct kern_step steps[UPDATE_TRIALS];
+    float *want[1 + KERN_SLOTS], *is[1 + KERN_SLOTS];
 
     (void) state;
-    for (size_t k = 0; k < CS_COUNT(settings); k++) {
-        float *g = test_matrices(3, 37, 16, &random), *w = test_matrices(3, 37, 16, &random);
-        float *want[1 + KERN_SLOTS], *is[1 + KERN_SLOTS];
-        const size_t stride = test_stride(37, 16);
-        make_steps(steps, k);
-        for (const struct kern_ops *const *ops = test_instances(); *ops; ops++) {
-            struct kern_update u = {.trials = 3,
-                                    .count = COUNT,
-                                    .g = g,
-                                    .w_stride = stride,
-                                    .g_stride = stride,
-                                    .step = steps};
+    for (size_t i = 0; i < CS_COUNT(settings); i++) {
+        make_steps(steps, i);
+        for (const struct kern_ops *const *k = test_instances(); *k; k++) {
+            run_updates(&kern_ref, steps, want);
+            run_updates(*k, steps, is);
             for (int s = 0; s <= KERN_SLOTS; s++) {
-                want[s] = test_copy(w, 3 * stride);
-                for (size_t i = 0; s > 0 && i < 3 * stride; i++)
-                    want[s][i] = fabsf(want[s][i]);
-                is[s] = test_copy(want[s], 3 * stride);
-            }
-            u.w = want[0];
-            for (int s = 0; s < steps[0].optim->slots(steps[0].variant); s++)
-                u.slot[s] = want[s + 1];
-            for (int i = 0; i < 3; i++)
-                kern_ref.update(&u);
-            u.w = is[0];
-            for (int s = 0; s < steps[0].optim->slots(steps[0].variant); s++)
-                u.slot[s] = is[s + 1];
-            for (int i = 0; i < 3; i++)
-                (*ops)->update(&u);
-            for (int s = 0; s <= KERN_SLOTS; s++) {
-                assert_true(test_equal(is[s], want[s], 3 * stride, settings[k].optim));
+                assert_true(test_equal(is[s], want[s],
+                                       UPDATE_TRIALS * test_stride(UPDATE_ROWS, KERN_PANEL),
+                                       settings[i].optim));
                 free(is[s]);
                 free(want[s]);
             }
         }
-        free(g);
-        free(w);
     }
 }
 

@@ -1,0 +1,138 @@
+/*
+ * Philox against the known answers of its authors' test file; exp and log against double over their whole range;
+ * the corners of both; the tie of the vector code to the scalar one is in test_kern_ops.
+ */
+#include "kernels/math/elementary.h"
+#include "kernels/math/philox.h"
+#include "tests/unit/kern_help.h"
+
+static void test_philox__known_answers(void **state)
+{
+    static const struct {
+        uint64_t key;
+        uint32_t counter[4], want[4];
+    } rows[] = {
+        {0, {0, 0, 0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {0xffffffffffffffffu,
+         {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {0x299f31d0a4093822u,
+         {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(rows); i++) {
+        const uint32_t *c = rows[i].counter;
+        const struct kern_philox r = kern_philox(rows[i].key, c[0], c[1], c[2], c[3]);
+        assert_memory_equal(r.v, rows[i].want, sizeof r.v);
+    }
+}
+
+static void test_philox__uniform_and_threshold(void **state)
+{
+    (void) state;
+    assert_true(kern_uniform(0) == 0.0f);
+    assert_true(kern_uniform(0xffffffffu) == 1.0f - 0x1p-24f);
+    assert_int_equal(kern_dropout_threshold(0), 0);
+    assert_int_equal(kern_dropout_threshold(0.5), 1 << 23);
+    assert_int_equal(kern_dropout_threshold(0.1), 1677722); /* 1677721.6 */
+}
+
+/* Distance in units of the last place of a float near `exact`; denormals count 2^-149. */
+static double ulps(float x, double exact)
+{
+    int exponent;
+
+    (void) frexp(exact, &exponent);
+    return fabs((double) x - exact) / ldexp(1, exponent < -125 ? -149 : exponent - 24);
+}
+
+/* Every 1009th float; a prime, so that no low bits repeat. */
+enum { STRIDE = 1009 };
+
+static void test_exp__accuracy(void **state)
+{
+    double worst = 0;
+
+    (void) state;
+    for (uint64_t bits = 0; bits <= UINT32_MAX; bits += STRIDE) {
+        const float x = kern_float((uint32_t) bits);
+        const double exact = exp((double) x);
+        if (isnan(x) || exact > (double) 0x1.fffffep127f)
+            continue;
+        worst = fmax(worst, ulps(kern_exp(x), exact));
+    }
+    print_message("exp: %.3f ulp\n", worst);
+    assert_true(worst < 1.01);
+}
+
+static void test_log__accuracy(void **state)
+{
+    double worst = 0;
+
+    (void) state;
+    for (uint32_t bits = 1; bits < 0x7f800000u; bits += STRIDE)
+        worst = fmax(worst, ulps(kern_log(kern_float(bits)), log((double) kern_float(bits))));
+    print_message("log: %.3f ulp\n", worst);
+    assert_true(worst < 0.9);
+}
+
+/* log near 1, where it goes through 0. */
+static void test_log__near_one(void **state)
+{
+    (void) state;
+    for (uint32_t bits = 0x3f7ff000u; bits < 0x3f801000u; bits++)
+        assert_true(ulps(kern_log(kern_float(bits)), log((double) kern_float(bits))) < 0.9);
+    assert_true(kern_log(1.0f) == 0.0f && !signbit(kern_log(1.0f)));
+}
+
+static void test_exp__corners(void **state)
+{
+    (void) state;
+    assert_true(kern_exp(0.0f) == 1.0f);
+    assert_true(kern_exp(-0.0f) == 1.0f);
+    assert_true(kern_exp(INFINITY) == INFINITY);
+    assert_true(kern_exp(88.73f) == INFINITY);
+    assert_true(kern_exp(88.72f) < INFINITY);
+    assert_true(isnan(kern_exp(NAN)));
+    assert_int_equal(kern_bits(kern_exp(-INFINITY)), 0);
+    assert_int_equal(kern_bits(kern_exp(-1e30f)), 0);
+    assert_int_equal(kern_bits(kern_exp(-104.0f)), 0);
+    assert_int_equal(kern_bits(kern_exp(-103.9f)), 1); /* the smallest denormal */
+}
+
+static void test_log__corners(void **state)
+{
+    (void) state;
+    assert_true(kern_log(0.0f) == -INFINITY);
+    assert_true(kern_log(-0.0f) == -INFINITY);
+    assert_true(kern_log(INFINITY) == INFINITY);
+    assert_true(isnan(kern_log(-1.0f)));
+    assert_true(isnan(kern_log(-INFINITY)));
+    assert_true(isnan(kern_log(NAN)));
+}
+
+static void test_flush__bounds(void **state)
+{
+    (void) state;
+    assert_true(kern_flush(0x1p-126f) == 0x1p-126f);
+    assert_true(kern_flush(-0x1p-126f) == -0x1p-126f);
+    assert_int_equal(kern_bits(kern_flush(-0x1.fffffcp-127f)), 0);
+    assert_int_equal(kern_bits(kern_flush(-0.0f)), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_philox__known_answers),
+        cmocka_unit_test(test_philox__uniform_and_threshold),
+        cmocka_unit_test(test_exp__accuracy),
+        cmocka_unit_test(test_log__accuracy),
+        cmocka_unit_test(test_log__near_one),
+        cmocka_unit_test(test_exp__corners),
+        cmocka_unit_test(test_log__corners),
+        cmocka_unit_test(test_flush__bounds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
