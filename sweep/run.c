@@ -184,6 +184,19 @@ static void add_item(struct run *r, const struct sweep_trial *trial,
         .trial = trial, .state = WAITING, .slot = -1, .attempts = record ? record->attempts : 0};
 }
 
+/* The sweep's folder, the store, the journal with its lock; a place that cannot be made leaves none of the others. */
+static int open_places(struct run *r, struct cs_error *err)
+{
+    CS_TRY(cs_make_dirs(r->dir, err));
+    const int rc = ckpt_store_open(&r->store, r->options.store, true, err);
+    if (rc < 0) { /* rmdir takes only folders that are empty, so only what was just made */
+        rmdir(r->dir);
+        rmdir(r->options.logdir);
+        return rc;
+    }
+    return sweep_journal_open(&r->journal, r->dir, err);
+}
+
 /* Journal, experiment, items: all that is known before the first worker starts. */
 static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
 {
@@ -191,13 +204,11 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
     char experiment[41];
 
     CS_TRY(check_data(plan, err));
-    CS_TRY(sweep_journal_open(&r->journal, r->dir, err));
+    CS_TRY(open_places(r, err));
     CS_TRY(sweep_state_load(&state, r->dir, err));
     adopt(plan, state);
     sweep_experiment_hash(experiment, plan);
     int rc = freeze_grid(r, err);
-    if (rc == 0)
-        rc = ckpt_store_open(&r->store, r->options.store, true, err);
     if (rc == 0 && strcmp(experiment, last_experiment(state)) != 0)
         rc = sweep_experiment_write(plan, r->dir, err);
     r->items = cs_xcalloc(plan->trial_count + 1, sizeof *r->items);

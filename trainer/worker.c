@@ -17,8 +17,6 @@
 #include "common/cs_json.h"
 #include "trainer/trial_impl.h"
 
-enum { AUTO_FUSE = 16, AUTO_FUSE_PARAMETERS = 50000 };
-
 static volatile sig_atomic_t stop_asked;
 
 static void on_term(int signal_number)
@@ -412,21 +410,13 @@ static int by_position(const void *a, const void *b)
     return x->job.number < y->job.number ? -1 : x->job.number > y->job.number;
 }
 
-static int bundle_limit(const struct train_trial *trial, int fuse)
-{
-    if (fuse > 0)
-        return fuse;
-    return trial->spec->parameters <= AUTO_FUSE_PARAMETERS ? AUTO_FUSE : 1;
-}
-
 /* Bundles of trials that stand at the same place. */
 static void train_all(struct worker *w, struct train_trial **trials, int count, int fuse)
 {
     qsort(trials, (size_t) count, sizeof(struct train_trial *), by_position);
     for (int first = 0; first < count;) {
-        const int limit = bundle_limit(trials[first], fuse);
         int n = 1;
-        while (first + n < count && n < limit &&
+        while (first + n < count && n < fuse &&
                trials[first + n]->now.epoch == trials[first]->now.epoch &&
                trials[first + n]->now.step == trials[first]->now.step)
             n++;
@@ -464,7 +454,7 @@ static int obey(struct worker *w, const char *line)
         if (trial)
             trials[count++] = trial;
     }
-    train_all(w, trials, count, (int) cs_json_get_int(command, "fuse", 0));
+    train_all(w, trials, count, (int) cs_json_get_int(command, "fuse", 1));
     free(trials);
     json_decref(command);
     send(w, event("idle"));

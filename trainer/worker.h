@@ -4,7 +4,7 @@
  * Both are lines of JSON. Commands:
  *   {"cmd":"train","store":PATH,"metric":TAG,"maximize":BOOL,"target":EXPR,"fuse":N,"trials":[{"number","name","dir","tag","title",
  *     "group","attempt","config","params":[{"key","value"} or {"key","value","num"}]}]}
- *       train these trials, equal in shape, in bundles of at most N (0: what suits the machine); dir is the run
+ *       train these trials, equal in shape, in bundles of at most N; dir is the run
  *       folder, tag the prefix of its two tags (`tag`/best, `tag`/last), config the text of config.ini.
  * Reports, each with "event":
  *   ready     pid, backend (the CPU instance in use), cpus (what it may run on)
