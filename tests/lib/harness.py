@@ -133,28 +133,20 @@ def events(text):
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def processes(executable):
-    """{pid: (parent, is a worker)} of the live processes that run this file."""
-    wanted, found = os.path.realpath(executable), {}
+def workers_of(controller):
+    """Live workers that this controller started: they carry its pid, also after it died."""
+    found, mark = [], [b"--parent", str(controller).encode()]
     for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
         try:
-            if os.readlink(f"/proc/{entry}/exe").removesuffix(" (deleted)") != wanted:
-                continue
-            with open(f"/proc/{entry}/stat", encoding="utf-8") as file:
-                state, parent = file.read().rpartition(")")[2].split()[:2]
             with open(f"/proc/{entry}/cmdline", "rb") as file:
-                worker = b"worker" in file.read().split(b"\0")[1:2]
+                words = file.read().split(b"\0")
+            with open(f"/proc/{entry}/stat", encoding="utf-8") as file:
+                state = file.read().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if state != "Z":
-            found[int(entry)] = (int(parent), worker)
+        if words[1:2] == [b"worker"] and mark in [words[i : i + 2] for i in range(len(words))] and state not in "ZX":
+            found.append(int(entry))
     return found
-
-
-def workers_of(pid):
-    return [child for child, (parent, worker) in processes(program()).items() if parent == pid and worker]
 
 
 def kill(pid, number=signal.SIGKILL):
