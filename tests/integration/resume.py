@@ -16,7 +16,6 @@ import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import artifacts
 import harness
+from invariants import check_whole
 
 EPOCHS, KILLS, STOPS = 5, 12, 4
 FILES = ["model.safetensors", "optimizer.safetensors", "curve.csv"]
@@ -63,29 +63,6 @@ def same(checks, what, got, reference, part=False):
     for key in got:
         checks.true(f"{what}: object id of {key}", got[key] is not None and got[key] == reference.get(key),
                     f"got {got[key]}, expected {reference.get(key)}")
-
-
-def check_whole(checks, what, sweep):
-    """What must hold of a finished sweep after any number of kills."""
-    records = artifacts.trials(sweep.dir)
-    done = [r["number"] for r in artifacts.journal(sweep.dir) if r["event"] == "end" and r["state"] == "done"]
-    checks.equal(f"{what}: each trial done once", sorted(done), sorted(r["number"] for r in records.values()))
-    failed = [r for r in artifacts.journal(sweep.dir) if r["event"] == "end" and r["state"] not in ("done", "interrupted")]
-    checks.equal(f"{what}: no other ends", failed, [])
-    checks.equal(f"{what}: git fsck --strict", artifacts.fsck(sweep.store), "")
-    checks.equal(f"{what}: stale locks", artifacts.stale_locks(sweep.store), [])
-    for name, record in records.items():
-        rows = artifacts.curve(sweep.store, f"refs/tags/{sweep.name}/{record['number']:04d}/last")
-        try:
-            series = artifacts.run_curve(os.path.join(sweep.dir, name))
-        except artifacts.Malformed as error:
-            checks.true(f"{what}: events of {name}", False, str(error))
-            continue
-        for tag in [tag for tag in rows[0] if tag != "epoch"]:
-            expected = {int(r["epoch"]): struct.unpack("<f", struct.pack("<f", r[tag]))[0] for r in rows}
-            checks.equal(f"{what}: events of {name} {tag}", series.get(tag), expected)
-    out, _ = harness.must_run(sweep)
-    checks.true(f"{what}: a finished sweep does nothing", "nothing to do" in out, out)
 
 
 def end_of_workers(checks, what, controller):
