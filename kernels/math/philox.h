@@ -49,7 +49,8 @@ KERN_FN struct kern_philox kern_philox(uint64_t key, uint32_t c0, uint32_t c1, u
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    return (struct kern_philox){{c0, c1, c2, c3}};
+    const struct kern_philox words = {{c0, c1, c2, c3}};
+    return words; /* no compound literal: C++ reads this too */
 }
 
 /* Uniform in [0, 1): the top 24 bits times 2^-24. */
