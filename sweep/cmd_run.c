@@ -129,7 +129,7 @@ static int take_option(struct parsed *p, int option, const char *value)
         p->presets[p->input.preset_count++] = value;
         return 0;
     default:
-        return sweep_usage(&sweep_command_run, "unknown option or missing value");
+        return SWEEP_EXIT_USAGE;
     }
 }
 
@@ -153,7 +153,10 @@ static int parse(struct parsed *p, int argc, char **argv)
     p->input.presets = p->presets;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        const int code = take_option(p, option, optarg);
+        const int code = option == '?'
+                             ? sweep_usage(&sweep_command_run,
+                                           "%s: unknown option or missing value", argv[optind - 1])
+                             : take_option(p, option, optarg);
         if (code != 0)
             return code;
     }

@@ -174,7 +174,7 @@ static void print_row(const struct sweep_plan *plan, const struct point *p, int 
     else if (*plan->target_text)
         snprintf(target, sizeof target, "%.1f (%d of %d)", stats_of(p->target, p->reached).mean,
                  p->reached, p->n);
-    printf("%-*s  %-*s  %-17s  %-17s  %5d  %s%s\n", width, p->group, lr_width, *p->lr ? p->lr : "-",
+    printf("%-*s  %-*s  %-18s  %-18s  %5d  %s%s\n", width, p->group, lr_width, *p->lr ? p->lr : "-",
            last, best, p->n, target, p->bad ? "  (some trials failed or diverged)" : "");
 }
 
@@ -212,7 +212,7 @@ void sweep_compare_print(const struct sweep_plan *plan, const struct sweep_state
     snprintf(best_title, sizeof best_title, "best %.40s", plan->metric);
     if (*plan->target_text)
         snprintf(target_title, sizeof target_title, "epochs to %.200s", plan->target_text);
-    printf("\n%-*s  %-*s  %-17.17s  %-17.17s  %5s  %s\n", width, "choice", lr_width, "best lr",
+    printf("\n%-*s  %-*s  %-18.18s  %-18.18s  %5s  %s\n", width, "choice", lr_width, "best lr",
            last_title, best_title, "seeds", target_title);
     for (size_t i = 0; i < count; i++)
         print_row(plan, best[i], width, lr_width);

@@ -18,6 +18,7 @@
 #include "sweep/journal.h"
 #include "sweep/pool.h"
 #include "sweep/progress.h"
+#include "trainer/worker.h"
 #include "version.h"
 
 enum { TICK_MS = 200, AUTO_FUSE = 16, AUTO_FUSE_PARAMETERS = 50000 };
@@ -203,6 +204,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
     struct sweep_state *state = NULL;
     char experiment[41];
 
+    CS_TRY(train_worker_check(err));
     CS_TRY(check_data(plan, err));
     CS_TRY(open_places(r, err));
     CS_TRY(sweep_state_load(&state, r->dir, err));

@@ -487,6 +487,12 @@ static bool read_line(int in, struct cs_buf *pending, struct cs_buf *line)
     }
 }
 
+int train_worker_check(struct cs_error *err)
+{
+    const struct kern_ops *ops;
+    return kern_backend_find(&ops, "cpu", err);
+}
+
 int train_worker_run(int in, int out)
 {
     struct worker w = {.out = out};

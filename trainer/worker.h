@@ -24,6 +24,11 @@
 #ifndef TRAIN_WORKER_H
 #define TRAIN_WORKER_H
 
+struct cs_error;
+
+/* Would a worker start here? No when CSWEEP_CPU names what this machine lacks. */
+int train_worker_check(struct cs_error *err);
+
 /* Runs until `in` ends or SIGTERM; returns the exit code: 0, or 1 when a command could not be read. */
 int train_worker_run(int in, int out);
 
