@@ -13,10 +13,9 @@
  * A body has no branch that depends on data, so that it vectorises, and returns what the unflushed state gives,
  * so that a NaN reaches the weights. It keeps w = +0 when w, g and all state are +0 (padding).
  */
+/* clang-format off */
 #include "kernels/optim/sgd.h"
-
 #include "kernels/optim/adam.h"
-
 #include "kernels/optim/adamw.h"
-
 #include "kernels/optim/rmsprop.h"
+/* clang-format on */

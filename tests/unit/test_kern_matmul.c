@@ -1,5 +1,6 @@
 /*
- * Products of every instance against "ref": shapes, epilogues, every optimizer and variant, bit for bit.
+ * Products and optimizer steps of every instance against "ref": shapes, epilogues, every optimizer and variant,
+ * bit for bit.
  */
 #include "tests/unit/kern_help.h"
 
