@@ -17,7 +17,7 @@
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -u
 
-debian="git g++ libcmocka-dev clang-format python3-venv python3-numpy python3-torch"
+debian="git g++ libcmocka-dev clang-format python3-venv python3-numpy python3-torch libopenblas0-pthread" # or torch gets the reference BLAS
 pypi="tensorboard==2.20.0 safetensors==0.8.0 numpy==2.2.6 setuptools==80.9.0" # tensorboard wants pkg_resources
 
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
