@@ -148,7 +148,7 @@ limit_of() {
     local limit
     limit=$(head -n 40 "$1" 2> /dev/null | grep -a -m 1 -o '^# limit: [0-9]*' | grep -o '[0-9]*$')
     limit=${limit:-300}
-    echo $((CSWEEP_LONG ? 10 * limit : limit))
+    echo $((${CSWEEP_LONG:-0} ? 10 * limit : limit))
 }
 
 words=()

@@ -1,0 +1,63 @@
+#!/bin/sh
+# A run from start to end: its JSON lines, its table; run again it does nothing and says so.
+. "$SOURCE/tests/lib/cli.sh"
+toy_grid
+
+runs 0 toy.ini --json --jobs 2
+"$SYSTEM_PYTHON" - "$talk/out" << 'END' || fail "--json"
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert lines[0] == {"event": "plan", "sweep": "toy", "points": 4, "trials": 4, "done": 0}, lines[0]
+assert lines[-1]["event"] == "sweep" and [row["choice"] for row in lines[-1]["rows"]] == ["optimizer=sgd", "optimizer=adam"]
+for number in range(1, 5):
+    own = [line for line in lines if line.get("number") == number and line["event"] != "progress"]
+    assert [line["event"] for line in own] == ["start"] + 5 * ["epoch"] + ["end"], own
+    assert [line["epoch"] for line in own] == [0, 1, 2, 3, 4, 5, 5], own
+    assert own[-1]["state"] == "done" and own[-1]["last"] == own[-2]["metrics"], own
+    best = max((line["metrics"]["Accuracy/Val"], -line["epoch"]) for line in own[1:6])
+    assert own[-1]["best"]["Accuracy/Val"] == {"value": best[0], "epoch": -best[1]}, own
+assert {line["event"] for line in lines} <= {"plan", "start", "progress", "epoch", "end", "sweep"}
+END
+ls > "$talk/made"
+same "$talk/made" "what it made" << 'END'
+checkpoints.git
+runs
+toy.ini
+END
+
+# again: nothing is trained, no trial's file is touched
+find runs/toy -path '*,*' -type f -printf '%P %s %T@\n' | sort > "$talk/trials"
+git -C checkpoints.git show-ref > "$talk/refs"
+runs 0 toy.ini
+sed -n '1,2p' "$talk/out" > "$talk/head"
+same "$talk/head" "the first lines" << 'END'
+toy: 4 points x 1 seed = 4 trials, 4 done before, 1 slots; TensorBoard: tensorboard --logdir runs/toy
+nothing to do: every trial is done
+END
+tail -n 1 "$talk/out" > "$talk/tail"
+same "$talk/tail" "the last line" << 'END'
+4 done of 4 trials
+END
+grep -Eq '^optimizer=sgd +0\.1 +0\.[0-9]{4} +0\.[0-9]{4} +1$' "$talk/out" || grep -Eq '^optimizer=sgd +0\.1 ' "$talk/out" ||
+    fail "the table has no row for sgd"
+find runs/toy -path '*,*' -type f -printf '%P %s %T@\n' | sort | diff - "$talk/trials" || fail "a trial's file was touched"
+git -C checkpoints.git show-ref | diff - "$talk/refs" || fail "a tag was moved"
+runs 0 toy.ini --quiet
+says < /dev/null
+
+# a wider grid trains only what is new
+runs 0 toy.ini --json lr=0.01,0.1,0.3
+grep '"event":"start"' "$talk/out" | sed 's/.*"name":"\([^"]*\)".*/\1/; s/^[0-9]*,//' | sort > "$talk/new"
+same "$talk/new" "the new trials" << 'END'
+optimizer=adam,lr=0.3
+optimizer=sgd,lr=0.3
+END
+
+# and the other commands know them
+runs 0 ls
+runs 0 ls toy --json
+"$SYSTEM_PYTHON" -m json.tool "$talk/out" > "$talk/pretty" || fail "ls --json"
+runs 0 show toy/1
+runs 0 verify
+runs 2 ls nope
+warns 'csweep: nope: no such sweep; runs has toy'

@@ -1,0 +1,49 @@
+#!/bin/sh
+# plan: table, JSON and CSV of the same trials; nothing made.
+. "$SOURCE/tests/lib/cli.sh"
+toy_grid
+
+runs 0 plan toy.ini
+cp "$talk/out" "$talk/plan"
+says << 'END'
+ trial  optimizer  lr
+     1  sgd        0.01
+     2  sgd        0.1
+     3  adam       0.01
+     4  adam       0.1
+
+toy: 4 points x 1 seed = 4 trials; max Accuracy/Val
+END
+runs 0 toy.ini --dry-run
+says < "$talk/plan"
+
+runs 0 plan toy.ini optimizer=sgd seeds=2 --csv
+sed 's/,[0-9a-f]\{40\},/,ID,/' "$talk/out" > "$talk/csv"
+same "$talk/csv" "its lines" << 'END'
+number,name,id,seed,dataset,batch_size,layers,epochs,optimizer,lr
+1,"0001,lr=0.01,seed=0",ID,0,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.01
+2,"0002,lr=0.01,seed=1",ID,1,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.01
+3,"0003,lr=0.1,seed=0",ID,0,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.1
+4,"0004,lr=0.1,seed=1",ID,1,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.1
+END
+
+runs 0 plan toy.ini seeds=2 --json
+"$SYSTEM_PYTHON" - "$talk/out" << 'END' || fail "plan --json"
+import json, sys
+plan = json.load(open(sys.argv[1]))
+assert (plan["sweep"], plan["points"], plan["trials"]) == ("toy", 4, 8), plan
+assert plan["axes"] == [{"key": "optimizer", "values": ["sgd", "adam"]}, {"key": "lr", "values": [0.01, 0.1]}], plan["axes"]
+trials = plan["trial"]
+assert [t["number"] for t in trials] == list(range(1, 9))
+assert [t["seed"] for t in trials] == [0, 1] * 4
+assert len({t["id"] for t in trials}) == 8 and all(len(t["id"]) == 40 for t in trials)
+assert trials[7]["params"] == {"dataset": "random 1000x20 sum>0", "batch_size": 32, "layers":
+    "linear 64 > relu > linear 32 > relu > linear 2", "epochs": 5, "optimizer": "adam", "lr": 0.1}, trials[7]
+END
+unchanged
+
+# the grids that csweep ships
+for grid in "$SOURCE"/sweeps/*.ini; do
+    runs 0 plan "$grid"
+done
+unchanged
