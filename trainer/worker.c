@@ -378,7 +378,7 @@ static struct train_job job_of(const json_t *command, const json_t *one)
 static struct train_trial *open_trial(struct worker *w, const json_t *command, const json_t *one)
 {
     const struct train_job job = job_of(command, one);
-    struct train_trial *trial;
+    struct train_trial *trial = NULL;
     struct cs_error err;
     int rc = open_store(w, job.store_path, &err);
 
@@ -388,6 +388,7 @@ static struct train_trial *open_trial(struct worker *w, const json_t *command, c
         rc = load_data(w, trial->spec, &err);
     if (rc < 0) {
         send_failed(w, job.number, &err);
+        train_trial_free(trial);
         return NULL;
     }
     if (trial->now.state != TRAIN_RUNNING) {
