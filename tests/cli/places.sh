@@ -21,13 +21,19 @@ refused 'file: is not a folder' toy.ini --checkpoints file/x
 refused 'file: not a bare git repository: path is not a repository: file' toy.ini --checkpoints file
 
 set -- toy.ini dataset=fashion-mnist 'layers=flatten > linear 8 > relu > linear 10'
-refused '/nonexistent/train-images-idx3-ubyte.gz: cannot open: No such file or directory' "$@" path=/nonexistent
+refused 'dataset fashion-mnist: no readable train-images-idx3-ubyte(.gz) in /nonexistent; install the package '\
+'dataset-fashion-mnist or set path' "$@" path=/nonexistent
+
+# damaged data are found when they are read: the trials fail, one line says why
 mkdir data
 for name in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do
     echo text | gzip > data/$name-ubyte.gz
 done
+runs 1 "$@" path=data optimizer=sgd lr=0.1 --logdir damaged --checkpoints damaged.git
+warns 'csweep: 0001 failed: data/train-images-idx3-ubyte.gz: ends early; expected 11 bytes more'
+tail -n 1 "$talk/out" > "$talk/last"
+same "$talk/last" "the last line" '0 done, 1 failed of 1 trials'
 note
-refused 'data/train-images-idx3-ubyte.gz: not an IDX file' "$@" path=data
 
 export CSWEEP_CPU=foo
 refused 'CSWEEP_CPU = foo: must be one of generic, avx2, avx512' toy.ini
