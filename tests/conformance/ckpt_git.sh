@@ -62,9 +62,11 @@ echo "ok - a clone, packed, verifies"
 # Plain git packs the repository while savers run: no acknowledged tag may be lost.
 "$sample" loop "$repo" packed > "$work/acks" &
 saver=$!
-for _ in 1 2 3 4 5 6 7 8; do
+round=0
+while [ $round -lt 8 ] || { [ $round -lt 300 ] && [ "$(wc -l < "$work/acks")" -lt 20 ]; }; do
     git -C "$repo" pack-refs --all 2> /dev/null
     sleep 0.1
+    round=$((round + 1))
 done
 git -C "$repo" gc -q 2> /dev/null
 kill -0 $saver 2> /dev/null || fail "the saver ended beside pack-refs and gc"
