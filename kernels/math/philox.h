@@ -9,10 +9,10 @@
  *   init         element / 4   parameter index   0           PURPOSE_INIT << 16       element in PyTorch's order
  *   shuffle      i / 4         epoch             0           PURPOSE_SHUFFLE << 16
  *   dropout      feature / 4   row in the batch  step        PURPOSE_DROPOUT << 16 | layer
- *   data         element / 4   stream            0           PURPOSE_DATA << 16       random data sets
+ *   data         place, low    place, high       stream      PURPOSE_DATA << 16       random data sets: random.c
  *   split        i / 4         0                 0           PURPOSE_SPLIT << 16      val_split
  *
- * and the word used is counter index % 4 (element % 4, feature % 4, i % 4).
+ * and the word used is counter index % 4 (element % 4, feature % 4, i % 4); data uses words 0 and 1 of a place, 64 bits.
  */
 #ifndef KERN_MATH_PHILOX_H
 #define KERN_MATH_PHILOX_H

@@ -35,7 +35,7 @@ def grid(folder, name="grid", **changes):
     sections = {
         "sweep": {"seeds": 2}, "data": {"dataset": "random 2000x20 sum>0", "batch_size": 8}, "model": {"layers": LAYERS},
         "train": {"epochs": EPOCHS, "checkpoint_every": 1}, "optimizer": {"optimizer": "sgd, adam, rmsprop", "lr": 0.01},
-        "when": {"optimizer=sgd": {"momentum": 0.9}, "scheduler=plateau": {"patience": 0, "threshold": 0.5}},
+        "when": {"optimizer=sgd": {"momentum": 0.9}, "scheduler=plateau": {"mode": "max", "patience": 0, "factor": 0.5}},
         "scheduler": {"scheduler": "none, plateau"},
     }
     for section, keys in changes.items():

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """long_accuracy.py - the accuracies of PyTorch after ten epochs on the whole of Fashion-MNIST.
 
-The tutorial's net (784-512-512-10), batch 64, three seeds. Expected are single runs of PyTorch, whose accuracy
-wobbles from epoch to epoch by half a point and from seed to seed by a quarter. Compared is the mean over the seeds of
-the last epoch's Accuracy/Val, within 0.4 points; where that mean is off, the expected value must at least lie within
-0.4 points of the mean over the seeds of the best of the last three epochs. Which one held is printed.
+The tutorial's net (784-512-512-10), batch 64, three seeds. Each expected value is one run of PyTorch, one draw from
+what its seeds give; so it must lie within 0.4 points of the range that our three seeds span in the last epoch, and
+that range must be narrow: 0.8 or 1 points, for SGD 0.1 1.6, where PyTorch's own accuracy jumps by a point from one epoch
+to the next (87.5 86.9 86.5 87.2 in epochs 7 to 10 of one seed). The means are printed beside.
 
 About 150 epochs: ten minutes on two cores.
+
+# limit: 7200
 """
 
 import os
@@ -18,9 +20,11 @@ import artifacts
 import harness
 
 EXPECTED = [
-    ({"optimizer": "sgd", "lr": "0.001", "momentum": "0"}, 71.1), ({"optimizer": "sgd", "lr": "0.1", "momentum": "0"}, 87.5),
-    ({"optimizer": "sgd", "lr": "0.03", "momentum": "0.9"}, 88.7), ({"optimizer": "adam", "lr": "0.001"}, 88.3),
-    ({"optimizer": "rmsprop", "lr": "0.001"}, 88.2),
+    ({"optimizer": "sgd", "lr": "0.001", "momentum": "0"}, 71.1, 0.8),
+    ({"optimizer": "sgd", "lr": "0.1", "momentum": "0"}, 87.5, 1.6),
+    ({"optimizer": "sgd", "lr": "0.03", "momentum": "0.9"}, 88.7, 0.8),
+    ({"optimizer": "adam", "lr": "0.001"}, 88.3, 1.0),
+    ({"optimizer": "rmsprop", "lr": "0.001"}, 88.2, 1.0),
 ]
 WITHIN = 0.4
 
@@ -29,7 +33,7 @@ def main():
     checks, folder = harness.Checks(), harness.scratch()
     if not os.path.isdir("/usr/share/datasets/fashion-mnist"):
         harness.skip("no Fashion-MNIST here (Debian's package dataset-fashion-mnist)")
-    for number, (settings, expected) in enumerate(EXPECTED):
+    for number, (settings, expected, spread) in enumerate(EXPECTED):
         grid = harness.write_grid(
             os.path.join(folder, f"accuracy{number}.ini"), sweep={"seeds": 3}, data={"dataset": "fashion-mnist"},
             model={"layers": "flatten > linear 512 > relu > linear 512 > relu > linear 10"}, train={"epochs": 10},
@@ -40,14 +44,14 @@ def main():
         checks.equal(f"{settings}: exit code", (code, errors), (0, ""))
         curves = [[100 * row["Accuracy/Val"] for row in artifacts.curve(sweep.store, f"refs/tags/{sweep.name}/{n:04d}/last")]
                   for n in (1, 2, 3)]
-        last = statistics.mean(c[-1] for c in curves)
-        best = statistics.mean(max(c[-3:]) for c in curves)
-        held = "last epoch" if abs(last - expected) <= WITHIN else "best of the last three"
-        checks.true(f"{settings}: Accuracy/Val", min(abs(last - expected), abs(best - expected)) <= WITHIN,
-                    f"last {last:.2f}, best of the last three {best:.2f}, expected {expected} within {WITHIN}")
+        last = sorted(c[-1] for c in curves)
+        seeds = ", ".join(f"{value:.2f}" for value in last)
+        checks.true(f"{settings}: Accuracy/Val", last[0] - WITHIN <= expected <= last[-1] + WITHIN,
+                    f"{seeds}; expected {expected} within {WITHIN} of that range")
+        checks.true(f"{settings}: range over the seeds", last[-1] - last[0] <= spread, f"{seeds}; at most {spread} apart")
         words = " ".join(f"{k}={v}" for k, v in settings.items())
-        print(f"{words:42} expected {expected}  last {last:.2f} ({', '.join(f'{c[-1]:.2f}' for c in curves)})  "
-              f"best of the last three {best:.2f}  judged by: {held}", flush=True)
+        print(f"{words:35} expected {expected}  last epoch {seeds}, mean {statistics.mean(last):.2f}  best of the last "
+              f"three, mean {statistics.mean(max(c[-3:]) for c in curves):.2f}", flush=True)
     checks.finish()
 
 
