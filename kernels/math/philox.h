@@ -12,7 +12,7 @@
  *   data         place, low    place, high       stream      PURPOSE_DATA << 16       random data sets: random.c
  *   split        i / 4         0                 0           PURPOSE_SPLIT << 16      val_split
  *
- * and the word used is counter index % 4 (element % 4, feature % 4, i % 4); data uses words 0 and 1 of a place, 64 bits.
+ * and the word used is counter index % 4 (element % 4, feature % 4, i % 4); data: words 0 and 1.
  */
 #ifndef KERN_MATH_PHILOX_H
 #define KERN_MATH_PHILOX_H
