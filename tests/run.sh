@@ -17,7 +17,7 @@
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -u
 
-debian="git g++ libcmocka-dev clang-format python3-venv python3-numpy python3-torch libopenblas0-pthread" # or torch gets the reference BLAS
+debian="git g++ strace libcmocka-dev clang-format python3-venv python3-numpy python3-torch libopenblas0-pthread" # or torch gets the reference BLAS
 pypi="tensorboard==2.20.0 safetensors==0.8.0 numpy==2.2.6 setuptools==79.0.1" # tensorboard wants pkg_resources
 
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -111,10 +111,10 @@ run_check() {
     cd / && rm -rf "$SCRATCH"
 }
 
-# Names and commands of all checks: "NAME FILE" lines.
+# Names and commands of all checks: "NAME FILE" lines, the suites with long checks first.
 list_checks() {
     local file
-    for file in "$SOURCE"/tests/{lint,cli,conformance,integration}/*; do
+    for file in "$SOURCE"/tests/{integration,conformance,cli,lint}/*; do
         case $file in
         */conformance/run_*.sh | */conformance/run_*.py | */lint/*.sh | */cli/*.sh | */integration/*.sh | \
             */integration/*.py) list_file "$file" ;;
