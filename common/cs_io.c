@@ -90,6 +90,8 @@ int cs_write_file(const char *path, const void *data, size_t size, struct cs_err
         return rc;
     }
     rc = cs_write_all(fd, data, size, err);
+    if (rc < 0)
+        cs_fail_at(err, rc, path, 0);
     if (rc == 0 && fsync(fd) < 0)
         rc = cs_fail_errno(err, "%s: cannot flush", path);
     if (close(fd) < 0 && rc == 0)
@@ -109,7 +111,7 @@ int cs_make_dirs(const char *path, struct cs_error *err)
     char *copy = cs_xstrdup(path);
     int rc = 0;
 
-    for (char *p = copy + 1; rc == 0; p++) {
+    for (char *p = copy + (*copy != '\0'); rc == 0; p++) {
         if (*p != '/' && *p != '\0')
             continue;
         const char saved = *p;

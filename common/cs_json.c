@@ -17,7 +17,18 @@ json_t *cs_json_number(double value)
 
 json_t *cs_json_text(const char *text)
 {
-    return text ? json_string(text) : json_null();
+    if (!text)
+        return json_null();
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    /* A path, or a message cut inside a character. */
+    char *ascii = cs_xstrdup(text);
+    for (char *p = ascii; *p; p++)
+        *p = (unsigned char) *p < 0x80 ? *p : '?';
+    value = json_string(ascii);
+    free(ascii);
+    return value;
 }
 
 void cs_json_set(json_t *object, const char *key, json_t *value)

@@ -12,7 +12,8 @@
 #include "common/cs_str.h"
 
 json_t *cs_json_number(double value);   /* new reference */
-json_t *cs_json_text(const char *text); /* new reference; NULL becomes null */
+/* New reference; NULL becomes null, text that is not UTF-8 keeps its ASCII and has ? for the rest. */
+json_t *cs_json_text(const char *text);
 void cs_json_set(json_t *object, const char *key, json_t *value); /* takes value */
 void cs_json_line(struct cs_buf *out, const json_t *value);       /* compact, without line end */
 double cs_json_get_number(const json_t *object, const char *key, double missing);

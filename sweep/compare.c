@@ -126,6 +126,8 @@ static bool better(const struct sweep_plan *plan, const struct point *a, const s
     if (a->n == 0 || b->n == 0)
         return a->n > b->n;
     const double x = stats_of(a->best, a->n).mean, y = stats_of(b->best, b->n).mean;
+    if (isnan(x) || isnan(y))
+        return !isnan(x);
     return plan->maximize ? x > y : x < y;
 }
 

@@ -134,7 +134,7 @@ static const struct sweep_record *pick_trial(const struct sweep_state *state, co
     *matches = 0;
     if (cs_parse_double(&number, word)) {
         for (size_t i = 0; i < state->count; i++) {
-            if (state->records[i].number == (int) number && number == floor(number))
+            if (state->records[i].number == number)
                 return &state->records[i];
         }
     }

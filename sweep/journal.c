@@ -291,6 +291,8 @@ int sweep_journal_append(sweep_journal *j, json_t *record, bool sync, struct cs_
     cs_buf_addf(&line, CRC_KEY "%08x\"}\n", crc);
     const off_t before = lseek(j->fd, 0, SEEK_END);
     int rc = cs_write_all(j->fd, line.data, line.size, err);
+    if (rc < 0)
+        cs_fail_at(err, rc, j->path, 0);
     if (rc == 0 && sync && fdatasync(j->fd) < 0)
         rc = cs_fail_errno(err, "%s: cannot flush", j->path);
     if (rc < 0 && before >= 0 && ftruncate(j->fd, before) < 0) {

@@ -3,6 +3,7 @@
  */
 #include "trainer/spec.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,6 +231,14 @@ static void fill_args(double *args, const struct train_spec *spec, const struct 
     cs_arena_clear(&arena);
 }
 
+static void set_value(struct train_spec *spec, const char *key, const char *canonical)
+{
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        if (strcmp(spec->settings[i].key, key) == 0)
+            spec->settings[i].value = cs_arena_strdup(&spec->arena, canonical);
+    }
+}
+
 static int take_normalize(struct train_spec *spec, struct cs_error *err)
 {
     static const struct cs_param row = {"normalize", CS_FLOATS, "0 1", -INFINITY,
@@ -241,12 +250,14 @@ static int take_normalize(struct train_spec *spec, struct cs_error *err)
     spec->std = 1;
     if (strcmp(text, "unit") == 0)
         return 0;
-    if (cs_param_parse(&value, &row, text, &spec->arena, NULL) < 0 || !(value.list[1] > 0) ||
-        !isfinite(value.list[0]) || !isfinite(value.list[1]))
+    if (cs_param_parse(&value, &row, text, &spec->arena, NULL) < 0 ||
+        !isfinite((float) value.list[0]) || !isfinite((float) value.list[1]) ||
+        !((float) value.list[1] > 0))
         return cs_fail(err, CS_EPARSE, "normalize = %s: must be unit, or MEAN STD with STD > 0",
                        text);
     spec->mean = (float) value.list[0];
     spec->std = (float) value.list[1];
+    set_value(spec, "normalize", value.text);
     return 0;
 }
 
@@ -284,10 +295,7 @@ static void set_canonical_layers(struct train_spec *spec)
     struct cs_buf text = {0};
 
     train_model_text(&text, spec->model);
-    for (size_t i = 0; i < spec->setting_count; i++) {
-        if (strcmp(spec->settings[i].key, "layers") == 0)
-            spec->settings[i].value = cs_arena_strdup(&spec->arena, text.data);
-    }
+    set_value(spec, "layers", text.data);
     cs_buf_clear(&text);
 }
 
@@ -443,13 +451,21 @@ static void keep_first(void *context, const struct cs_error *err)
         *first = *err;
 }
 
+/* Digits only: a double would round seeds above 2^53. */
+static bool take_seed(uint64_t *out, const char *text)
+{
+    errno = 0;
+    *out = strtoull(text, NULL, 10);
+    return *text && text[strspn(text, "0123456789")] == '\0' && errno == 0;
+}
+
 int train_spec_load(struct train_spec **out, const char *name, const char *text, size_t size,
                     struct cs_error *err)
 {
     struct cs_arena arena = {0};
     struct cs_error bad = {0};
     struct cs_ini ini;
-    double seed = 0;
+    uint64_t seed = 0;
     size_t count = 0;
     int rc = 0;
 
@@ -461,7 +477,7 @@ int train_spec_load(struct train_spec **out, const char *name, const char *text,
             continue;
         if (strcmp(e->section, "sweep") != 0)
             settings[count++] = (struct train_setting){e->key, e->value, e->line};
-        else if (strcmp(e->key, "seed") != 0 || !cs_parse_double(&seed, e->value) || seed < 0)
+        else if (strcmp(e->key, "seed") != 0 || !take_seed(&seed, e->value))
             rc = cs_fail_at(err,
                             cs_fail(err, CS_EPARSE, "%s = %s: expected seed = N", e->key, e->value),
                             name, e->line);
@@ -472,7 +488,7 @@ int train_spec_load(struct train_spec **out, const char *name, const char *text,
         rc = bad.code;
     }
     if (rc == 0) {
-        rc = train_spec_create(out, settings, count, (uint64_t) seed, err);
+        rc = train_spec_create(out, settings, count, seed, err);
         if (rc < 0 && err)
             cs_fail_at(err, rc, name, err->line);
     }

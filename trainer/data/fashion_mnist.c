@@ -87,6 +87,23 @@ static int read_exactly(gzFile file, const char *path, uint8_t *out, unsigned si
     return 0;
 }
 
+/* Nothing may follow; asking for more makes zlib check the whole against its checksum. */
+static int read_end(gzFile file, const char *path, struct cs_error *err)
+{
+    uint8_t byte;
+    int state;
+    const int n = gzread(file, &byte, 1);
+    const char *message = gzerror(file, &state);
+
+    if (n > 0)
+        return cs_fail(err, CS_ECORRUPT, "%s: longer than expected", path);
+    if (state == Z_BUF_ERROR)
+        return cs_fail(err, CS_ETRUNCATED, "%s: ends early; expected its checksum", path);
+    if (n < 0)
+        return cs_fail(err, CS_ECORRUPT, "%s: damaged (zlib: %s)", path, message);
+    return 0;
+}
+
 /* Header, then count items of item bytes into *out (malloc'ed). */
 static int read_idx(uint8_t **out, const char *path, uint32_t magic, uint32_t count, uint32_t item,
                     struct cs_error *err)
@@ -110,6 +127,8 @@ static int read_idx(uint8_t **out, const char *path, uint32_t magic, uint32_t co
         rc = data ? read_exactly(file, path, data, count * item, err)
                   : cs_fail(err, CS_ENOMEM, "no memory for %s", path);
     }
+    if (rc == 0)
+        rc = read_end(file, path, err);
     gzclose(file);
     if (rc < 0)
         free(data);

@@ -23,24 +23,36 @@ struct random_args {
     bool sum; /* label = row sum > 0 */
 };
 
+/* Decimal digits as a number in [1, 10^9]; *at moves past them. sscanf would wrap 4294967297 round to 1. */
+static bool take_count(int *out, const char **at)
+{
+    int64_t value = 0;
+    const char *p = *at;
+
+    for (; *p >= '0' && *p <= '9' && value <= 1000000000; p++)
+        value = 10 * value + (*p - '0');
+    *out = (int) value;
+    const bool good = p > *at && **at != '0' && value <= 1000000000;
+    *at = p;
+    return good;
+}
+
 static int parse(struct random_args *out, const char *args, struct cs_error *err)
 {
-    int used = 0;
-
     *out = (struct random_args){.classes = 2};
-    if (sscanf(args, "%dx%d%n", &out->rows, &out->columns, &used) != 2 || out->rows < 1 ||
-        out->columns < 1 || out->rows > 100000000 / out->columns)
+    if (!take_count(&out->rows, &args) || *args++ != 'x' || !take_count(&out->columns, &args) ||
+        out->rows > 100000000 / out->columns)
         return cs_fail(err, CS_EPARSE,
                        "expected `random NxD sum>0` or `random NxD classes=C` with N x D <= 10^8");
-    args += used;
-    if (strcmp(args, " sum>0") == 0) {
-        out->sum = true;
+    out->sum = strcmp(args, " sum>0") == 0;
+    if (out->sum)
         return 0;
+    if (strncmp(args, " classes=", 9) == 0) {
+        args += 9;
+        if (take_count(&out->classes, &args) && !*args && out->classes >= 2 &&
+            out->classes <= 100000)
+            return 0;
     }
-    used = 0;
-    if (sscanf(args, " classes=%d%n", &out->classes, &used) == 1 && !args[used] &&
-        out->classes >= 2 && out->classes <= 100000)
-        return 0;
     return cs_fail(err, CS_EPARSE, "expected sum>0 or classes=C (C >= 2) after random %dx%d",
                    out->rows, out->columns);
 }

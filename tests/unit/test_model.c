@@ -1,0 +1,458 @@
+/*
+ * Models: shapes, names and places of parameters, canonical text, initial values element by element, and the
+ * refusals with the layer at fault.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/cs_error.h"
+#include "kernels/math/philox.h"
+#include "trainer/model.h"
+
+static const struct train_shape image = {3, {1, 28, 28}}, row7 = {1, {7}};
+
+static struct train_model *make(const char *text, const struct train_shape *input)
+{
+    struct train_model *model = NULL;
+    struct cs_error err;
+
+    if (train_model_create(&model, text, input, &err) < 0)
+        fail_msg("%s: %s", text, err.detail);
+    return model;
+}
+
+static void becomes(const char *text, const char *canonical)
+{
+    struct train_model *model = make(text, &row7);
+    struct cs_buf out = {0};
+
+    train_model_text(&out, model);
+    assert_string_equal(out.data, canonical);
+    train_model_free(model);
+    model = make(out.data, &row7); /* the canonical text is its own */
+    cs_buf_clear(&out);
+    train_model_text(&out, model);
+    assert_string_equal(out.data, canonical);
+    cs_buf_clear(&out);
+    train_model_free(model);
+}
+
+static void refused(const char *text, const struct train_shape *input, int code,
+                    const char *message)
+{
+    struct train_model *model = NULL;
+    struct cs_error err = {0};
+
+    assert_int_equal(train_model_create(&model, text, input, &err), code);
+    assert_int_equal(err.code, code);
+    assert_string_equal(err.detail, message);
+    assert_null(model);
+    assert_int_equal(train_model_create(&model, text, input, NULL), code);
+}
+
+static void shapes_names_and_nodes(void **state)
+{
+    struct train_model *m =
+        make("flatten > linear 512 > relu > dropout 0.25 > linear 33 > linear 10", &image);
+    static const struct {
+        const char *name;
+        int out, in;
+    } segments[] = {{"1.weight", 512, 784}, {"1.bias", 512, 0},   {"4.weight", 33, 512},
+                    {"4.bias", 33, 0},      {"5.weight", 10, 33}, {"5.bias", 10, 0}};
+    static const struct {
+        const char *kind;
+        int in, out, node_in, node_out, segment, args;
+        bool fused;
+    } layers[] = {
+        {"flatten", 784, 784, 0, 0, -1, 0, false}, {"linear", 784, 512, 0, 1, 0, 1, false},
+        {"relu", 512, 512, 1, 1, -1, 0, true},     {"dropout", 512, 512, 1, 1, -1, 1, false},
+        {"linear", 512, 33, 1, 2, 2, 1, false},    {"linear", 33, 10, 2, 3, 4, 1, false},
+    };
+
+    (void) state;
+    assert_int_equal(m->layer_count, CS_COUNT(layers));
+    for (int i = 0; i < m->layer_count; i++) {
+        const struct train_layer *l = &m->layers[i];
+        assert_string_equal(l->kind->name, layers[i].kind);
+        assert_int_equal(l->index, i);
+        assert_int_equal(train_shape_size(&l->in), layers[i].in);
+        assert_int_equal(train_shape_size(&l->out), layers[i].out);
+        assert_int_equal(l->in.ndim, i == 0 ? 3 : 1);
+        assert_int_equal(l->out.ndim, 1);
+        assert_int_equal(l->node_in, layers[i].node_in);
+        assert_int_equal(l->node_out, layers[i].node_out);
+        assert_int_equal(l->segment, layers[i].segment);
+        assert_int_equal(l->arg_count, layers[i].args);
+        assert_int_equal(l->fused, layers[i].fused);
+    }
+    assert_int_equal(m->node_count, 4);
+    assert_int_equal(m->nodes[0].features, 784);
+    assert_int_equal(m->nodes[1].features, 512);
+    assert_int_equal(m->nodes[2].features, 33);
+    assert_int_equal(m->nodes[3].features, 10);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(m->nodes[i].relu, i == 1);
+        assert_int_equal(m->nodes[i].in_place, i == 1);
+    }
+    assert_int_equal(m->outputs, 10);
+
+    size_t at = 0;
+    int64_t parameters = 0;
+    assert_int_equal(m->segment_count, CS_COUNT(segments));
+    for (int i = 0; i < m->segment_count; i++) {
+        const struct train_segment *s = &m->segments[i];
+        const size_t padded = ((size_t) segments[i].out + 15) / 16 * 16;
+        const int64_t rows = segments[i].in ? segments[i].in : 1;
+        assert_string_equal(s->name, segments[i].name);
+        assert_int_equal(s->out, segments[i].out);
+        assert_int_equal(s->in, segments[i].in);
+        assert_int_equal(s->offset, at);
+        assert_int_equal(s->offset % 16, 0);
+        assert_int_equal(s->count, padded * (size_t) rows);
+        assert_int_equal(s->elements, segments[i].out * rows);
+        at += s->count;
+        parameters += s->elements;
+    }
+    assert_int_equal(m->floats % 64, 0);
+    assert_true(m->floats >= at && m->floats < at + 64);
+    assert_int_equal(m->parameters, parameters);
+    assert_int_equal(m->parameters, 784 * 512 + 512 + 512 * 33 + 33 + 33 * 10 + 10);
+    train_model_free(m);
+    train_model_free(NULL);
+}
+
+static void a_relu_without_linear_is_not_fused(void **state)
+{
+    struct train_model *m = make("relu > linear 3 > dropout 0 > relu", &row7);
+
+    (void) state;
+    assert_false(m->layers[0].fused);
+    assert_false(m->layers[3].fused);
+    assert_true(m->nodes[0].relu);
+    assert_true(m->nodes[1].relu);
+    assert_string_equal(m->segments[0].name, "1.weight");
+    train_model_free(m);
+}
+
+static void canonical_text(void **state)
+{
+    (void) state;
+    becomes("linear 10", "linear 10");
+    becomes("  flatten>linear 1e1 >\trelu> dropout .50>linear  3.0 ",
+            "flatten > linear 10 > relu > dropout 0.5 > linear 3");
+    becomes("dropout -0 > linear 2", "dropout 0 > linear 2");
+}
+
+static char *shape_text(const char *text, const struct train_shape *input)
+{
+    struct train_model *model = make(text, input);
+    struct cs_buf out = {0};
+
+    train_model_shape_text(&out, model);
+    train_model_free(model);
+    return out.data;
+}
+
+static void shape_text_ignores_dropout_rates_only(void **state)
+{
+    static const char *const others[] = {
+        "linear 9 > relu > dropout 0.5 > linear 4",
+        "linear 8 > dropout 0.5 > relu > linear 3",
+        "linear 8 > relu > linear 3",
+        "linear 8 > dropout 0.5 > linear 3",
+        "linear 8 > relu > dropout 0.5 > linear 3 > relu",
+    };
+    char *a = shape_text("linear 8 > relu > dropout 0.5 > linear 3", &row7);
+    char *b = shape_text("linear 8 > relu > dropout 0 > linear 3", &row7);
+    char *wide =
+        shape_text("linear 8 > relu > dropout 0.5 > linear 3", &(struct train_shape){1, {8}});
+
+    (void) state;
+    assert_string_equal(a, b);
+    assert_string_not_equal(a, wide);
+    for (size_t i = 0; i < CS_COUNT(others); i++) {
+        char *other = shape_text(others[i], &row7);
+        assert_string_not_equal(a, other);
+        free(other);
+    }
+    free(a);
+    free(b);
+    free(wide);
+}
+
+/* Everything that is not in a tensor stays as it was: for a zeroed arena, zero. */
+static void pack_and_unpack(void **state)
+{
+    static const int sizes[][2] = {{1, 1},  {15, 3}, {16, 5}, {17, 2},
+                                   {33, 7}, {48, 1}, {10, 0}, {16, 0}};
+
+    (void) state;
+    for (size_t c = 0; c < CS_COUNT(sizes); c++) {
+        const int out = sizes[c][0], in = sizes[c][1];
+        const size_t elements = (size_t) out * (in ? (size_t) in : 1);
+        const size_t count = ((size_t) out + 15) / 16 * 16 * (in ? (size_t) in : 1);
+        const struct train_segment s = {
+            .out = out, .in = in, .offset = 32, .count = count, .elements = (int64_t) elements};
+        float *arena = calloc(count + 64, sizeof *arena),
+              *tensor = malloc(elements * sizeof *tensor), *back = malloc(elements * sizeof *back);
+        size_t zeros = 0;
+        for (size_t i = 0; i < elements; i++)
+            tensor[i] = (float) i + 1;
+        train_segment_pack(&s, arena, tensor);
+        /* element (o, i) of PyTorch is (row i, column o) of 16-column panels */
+        for (int o = 0; o < out; o++) {
+            for (int i = 0; i < (in ? in : 1); i++) {
+                const size_t panel = (size_t) o / 16, rows = in ? (size_t) in : 1;
+                const size_t at =
+                    in ? panel * rows * 16 + (size_t) i * 16 + (size_t) o % 16 : (size_t) o;
+                assert_true(arena[32 + at] == tensor[(size_t) o * rows + (size_t) i]);
+            }
+        }
+        for (size_t i = 0; i < count + 64; i++)
+            zeros += arena[i] == 0 && !signbit(arena[i]);
+        assert_int_equal(zeros, count + 64 - elements);
+        train_segment_unpack(&s, back, arena);
+        assert_memory_equal(back, tensor, elements * sizeof *tensor);
+        free(arena);
+        free(tensor);
+        free(back);
+    }
+}
+
+/* uniform in [-bound, bound) as PyTorch does it: fma(u, hi - lo, lo), u from Philox's place of the element. */
+static float expected_init(uint64_t seed, uint32_t parameter, uint32_t element, double bound)
+{
+    const struct kern_philox r = kern_philox(seed, element / 4, parameter, 0, 1u << 16);
+    const float u = (float) (r.v[element % 4] >> 8) / 16777216.0f;
+    const float lo = (float) -bound, hi = (float) bound;
+    return fmaf(u, hi - lo, lo);
+}
+
+/* Random123's known answers: the table's Philox is the published one. */
+static void philox_is_the_published_one(void **state)
+{
+    static const struct {
+        uint32_t c[4];
+        uint64_t key;
+        uint32_t v[4];
+    } rows[] = {
+        {{0, 0, 0, 0}, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         0xffffffffffffffff,
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         0x299f31d0a4093822,
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(rows); i++) {
+        const uint32_t *c = rows[i].c;
+        const struct kern_philox r = kern_philox(rows[i].key, c[0], c[1], c[2], c[3]);
+        assert_memory_equal(r.v, rows[i].v, sizeof r.v);
+    }
+}
+
+static void initial_values_by_their_place(void **state)
+{
+    static const uint64_t seeds[] = {0, 1, 7, 0xfedcba9876543210};
+    struct train_model *m = make("linear 33 > relu > linear 18 > linear 3", &row7);
+    float *w = malloc(m->floats * sizeof *w);
+
+    (void) state;
+    for (size_t k = 0; k < CS_COUNT(seeds); k++) {
+        memset(w, 0xff, m->floats * sizeof *w);
+        train_model_init(m, seeds[k], w);
+        size_t nonzero = 0;
+        for (size_t i = 0; i < m->floats; i++)
+            nonzero += w[i] != 0;
+        assert_true(nonzero <= (size_t) m->parameters && nonzero + 2 > (size_t) m->parameters);
+        for (int p = 0; p < m->segment_count; p++) {
+            const struct train_segment *s = &m->segments[p];
+            const int fan_in = p < 2 ? 7 : p < 4 ? 33 : 18;
+            const double bound =
+                p % 2 ? 1 / sqrt(fan_in) : sqrt(3.0) * sqrt(2.0 / 6.0) / sqrt(fan_in);
+            float tensor[33 * 18], largest = 0, sum = 0;
+            assert_true(s->bound == bound);
+            train_segment_unpack(s, tensor, w);
+            for (uint32_t e = 0; e < (uint32_t) s->elements; e++) {
+                const float value = expected_init(seeds[k], (uint32_t) p, e, bound);
+                assert_memory_equal(&tensor[e], &value, sizeof value);
+                assert_true(tensor[e] >= -(float) bound && tensor[e] <= (float) bound);
+                largest = fmaxf(largest, fabsf(tensor[e]));
+                sum += tensor[e];
+            }
+            if (s->elements > 100) { /* fills its range, about evenly */
+                assert_true(largest > 0.9f * (float) bound);
+                assert_true(fabsf(sum) / (float) s->elements < 0.15f * (float) bound);
+            }
+        }
+    }
+    free(w);
+    train_model_free(m);
+}
+
+static void initial_values_depend_on_the_seed_alone(void **state)
+{
+    struct train_model *m = make("linear 17 > linear 3", &row7);
+    struct train_model *longer = make("linear 17 > relu > dropout 0.5 > linear 3", &row7);
+    float *a = malloc(m->floats * sizeof *a), *b = malloc(m->floats * sizeof *b);
+
+    (void) state;
+    assert_int_equal(m->floats, longer->floats);
+    train_model_init(m, 3, a);
+    train_model_init(m, 3, b);
+    assert_memory_equal(a, b, m->floats * sizeof *a);
+    train_model_init(longer, 3, b); /* the place is the parameter's, not the layer's */
+    assert_memory_equal(a, b, m->floats * sizeof *a);
+    train_model_init(m, 4, b);
+    assert_memory_not_equal(a, b, m->floats * sizeof *a);
+    train_model_init(m, 3 | (uint64_t) 1 << 32, b);
+    assert_memory_not_equal(a, b, m->floats * sizeof *a);
+    free(a);
+    free(b);
+    train_model_free(m);
+    train_model_free(longer);
+}
+
+static void refusals_name_the_layer(void **state)
+{
+    (void) state;
+    refused("flatten > relu > linear 0", &image, CS_ERANGE,
+            "layer 3 (linear 0): the number of outputs must be a whole number in [1, 1048576]");
+    refused("linear 2.5", &row7, CS_ERANGE,
+            "layer 1 (linear 2.5): the number of outputs must be a whole number in [1, 1048576]");
+    refused("linear -1", &row7, CS_ERANGE,
+            "layer 1 (linear -1): the number of outputs must be a whole number in [1, 1048576]");
+    refused("linear inf", &row7, CS_ERANGE,
+            "layer 1 (linear inf): the number of outputs must be a whole number in [1, 1048576]");
+    refused("linear 1048577", &row7, CS_ERANGE,
+            "layer 1 (linear 1048577): the number of outputs must be a whole number in [1, "
+            "1048576]");
+    refused("linear 1048576 > linear 1000", &row7, CS_ERANGE,
+            "layer 2 (linear 1000): 1048576 x 1000 weights are more than 10^9");
+    refused("linear 4 > dropout 1", &row7, CS_ERANGE,
+            "layer 2 (dropout 1): the probability must be a number in [0, 1)");
+    refused("dropout -0.1 > linear 4", &row7, CS_ERANGE,
+            "layer 1 (dropout -0.1): the probability must be a number in [0, 1)");
+    refused("linear 4 > dropout nan", &row7, CS_EPARSE,
+            "layer 2 (dropout nan): nan is not a number; expected `dropout P`");
+    refused("linear 512 > relu > linear 10", &image, CS_ERANGE,
+            "layer 1 (linear 512): its input is 1 x 28 x 28; put flatten before it");
+    refused("relu > dropout 0.5 > linear 10", &image, CS_ERANGE,
+            "layer 3 (linear 10): its input is 1 x 28 x 28; put flatten before it");
+}
+
+static void refusals_of_the_text(void **state)
+{
+    (void) state;
+    refused("linaer 10", &row7, CS_ENONAME,
+            "layer 1 (linaer 10): no such layer; did you mean linear?");
+    refused("linear 4 > Relu", &row7, CS_ENONAME,
+            "layer 2 (Relu): no such layer; did you mean relu?");
+    refused("convolution 3", &row7, CS_ENONAME,
+            "layer 1 (convolution 3): no such layer; layers are flatten, linear, relu, dropout");
+    refused("linear", &row7, CS_EPARSE, "layer 1 (linear): too few arguments; expected `linear N`");
+    refused("linear 1 2", &row7, CS_EPARSE,
+            "layer 1 (linear 1 2): too many arguments; expected `linear N`");
+    refused("linear 4 > relu 1", &row7, CS_EPARSE,
+            "layer 2 (relu 1): too many arguments; expected `relu`");
+    refused("linear ten", &row7, CS_EPARSE,
+            "layer 1 (linear ten): ten is not a number; expected `linear N`");
+    refused("linear 0x10", &row7, CS_EPARSE,
+            "layer 1 (linear 0x10): 0x10 is not a number; expected `linear N`");
+    refused("", &row7, CS_EPARSE, "layer 1 (): empty layer; expected layers joined by >");
+    refused("linear 4 >", &row7, CS_EPARSE, "layer 2 (): empty layer; expected layers joined by >");
+    refused("linear 4 > > relu", &row7, CS_EPARSE,
+            "layer 2 (): empty layer; expected layers joined by >");
+    refused("> linear 4", &row7, CS_EPARSE, "layer 1 (): empty layer; expected layers joined by >");
+    refused("relu", &row7, CS_ERANGE, "no layer has parameters to train");
+    refused("relu", &image, CS_ERANGE, "the last layer gives 1 x 28 x 28; expected a flat output");
+}
+
+static char *repeat(const char *text, int count)
+{
+    struct cs_buf out = {0};
+    for (int i = 0; i < count; i++)
+        cs_buf_addf(&out, "%s%s", i ? " > " : "", text);
+    return out.data;
+}
+
+static void a_model_has_at_most_256_layers(void **state)
+{
+    char *most = repeat("linear 2", 256), *more = repeat("linear 2", 257),
+         *many = repeat("relu", 5000);
+    struct train_model *m = make(most, &row7);
+
+    (void) state;
+    assert_int_equal(m->layer_count, 256);
+    assert_string_equal(m->segments[511].name, "255.bias");
+    train_model_free(m);
+    refused(more, &row7, CS_ERANGE, "more than 256 layers");
+    refused(many, &row7, CS_ERANGE, "more than 256 layers");
+    free(most);
+    free(more);
+    free(many);
+}
+
+/* A message stays one line of bounded length however long the layer. */
+static void long_layers_are_cut_in_messages(void **state)
+{
+    char text[3000], *expected;
+    struct train_model *m = NULL;
+    struct cs_error err;
+
+    (void) state;
+    memset(text, 'q', sizeof text);
+    text[sizeof text - 1] = '\0';
+    expected = cs_xasprintf("layer 1 (%.60s): no such layer; layers are flatten, linear, relu, "
+                            "dropout",
+                            text);
+    assert_int_equal(train_model_create(&m, text, &row7, &err), CS_ENONAME);
+    assert_string_equal(err.detail, expected);
+    free(expected);
+}
+
+static void registry(void **state)
+{
+    const struct train_layer_kind *const *kinds = train_layer_kinds();
+
+    (void) state;
+    for (size_t i = 0; kinds[i]; i++) {
+        assert_true(strncmp(kinds[i]->usage, kinds[i]->name, strlen(kinds[i]->name)) == 0);
+        assert_true(strlen(kinds[i]->help) > 0);
+        assert_true(kinds[i]->args_min <= kinds[i]->args_max);
+        assert_true(kinds[i]->args_max <= TRAIN_LAYER_ARGS);
+        assert_non_null(kinds[i]->setup);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(kinds[i]->name, kinds[k]->name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shapes_names_and_nodes),
+        cmocka_unit_test(a_relu_without_linear_is_not_fused),
+        cmocka_unit_test(canonical_text),
+        cmocka_unit_test(shape_text_ignores_dropout_rates_only),
+        cmocka_unit_test(pack_and_unpack),
+        cmocka_unit_test(philox_is_the_published_one),
+        cmocka_unit_test(initial_values_by_their_place),
+        cmocka_unit_test(initial_values_depend_on_the_seed_alone),
+        cmocka_unit_test(refusals_name_the_layer),
+        cmocka_unit_test(refusals_of_the_text),
+        cmocka_unit_test(a_model_has_at_most_256_layers),
+        cmocka_unit_test(long_layers_are_cut_in_messages),
+        cmocka_unit_test(registry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
