@@ -11,7 +11,7 @@
 
 #include "common/cs_str.h"
 
-json_t *cs_json_number(double value);   /* new reference */
+json_t *cs_json_number(double value); /* new reference */
 /* New reference; NULL becomes null, text that is not UTF-8 keeps its ASCII and has ? for the rest. */
 json_t *cs_json_text(const char *text);
 void cs_json_set(json_t *object, const char *key, json_t *value); /* takes value */
