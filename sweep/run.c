@@ -381,6 +381,17 @@ static void on_start(struct run *r, int slot, const struct item *item, const jso
     sweep_progress_start(r->progress, slot, item->trial->number, item->trial->name, report);
 }
 
+/* To progress: a trial that only waits is told as interrupted, whatever the worker called it. */
+static void tell_end(struct run *r, int slot, const struct item *item, const json_t *report,
+                     const char *state)
+{
+    json_t *line = json_copy((json_t *) (uintptr_t) report);
+
+    cs_json_set(line, "state", cs_json_text(state));
+    sweep_progress_end(r->progress, slot, item->trial->number, item->trial->name, line);
+    json_decref(line);
+}
+
 static void on_end(struct run *r, int slot, struct item *item, const json_t *report)
 {
     static const char *const kept[] = {"number", "state",  "cause",       "detail",
@@ -410,7 +421,7 @@ static void on_end(struct run *r, int slot, struct item *item, const json_t *rep
         journal_or_break(r, line, true);
     }
     r->garbage += cs_json_get_int(report, "superseded_bytes", 0);
-    sweep_progress_end(r->progress, slot, item->trial->number, item->trial->name, report);
+    tell_end(r, slot, item, report, item->state == OVER ? state : "interrupted");
     if (strcmp(state, "failed") == 0 && !no_space)
         tell_failure(r, item, cs_json_get_text(report, "detail", ""));
     free_garbage(r, garbage_limit);
@@ -470,8 +481,16 @@ static void on_lost(struct run *r, int slot, struct item *item, const struct swe
     cs_buf_clear(&detail);
 }
 
+/* The last worker is gone. From here to the exit code a signal changes nothing: it is held back. */
 static void close_rest(struct run *r)
 {
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGHUP);
+    sigprocmask(SIG_BLOCK, &held, NULL);
     uv_close((uv_handle_t *) &r->timer, NULL);
     for (size_t i = 0; i < CS_COUNT(r->signals); i++)
         uv_close((uv_handle_t *) &r->signals[i], NULL);

@@ -358,7 +358,7 @@ static void identify(struct train_spec *spec, const bool *is_default)
     size_t count = 0;
 
     for (size_t i = 0; i < spec->setting_count; i++) {
-        if (!is_default[i])
+        if (!is_default[i] && strcmp(spec->settings[i].key, "checkpoint_every") != 0)
             sorted[count++] = spec->settings[i];
     }
     qsort(sorted, count, sizeof *sorted, compare_settings);

@@ -7,7 +7,7 @@
  * reading data is checked: types, ranges, rules between settings, layer shapes.
  *
  * Identity. The canonical text is one line `key = value` for every setting in effect that differs from its
- * default, sorted by key, and the seed's line last. id = git blob id of that text; point_id the same without
+ * default, sorted by key, and the seed's line last; checkpoint_every is left out, it changes no result. id = git blob id of that text; point_id the same without
  * the seed. So spelling, order, comments and written-out defaults do not change it, and a key added to csweep
  * later, with its default, does not either.
  */
