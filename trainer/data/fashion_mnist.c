@@ -74,13 +74,25 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
 }
 
+/* zlib's messages begin with the path. */
+static int damaged(gzFile file, const char *path, struct cs_error *err)
+{
+    int state;
+    const char *message = gzerror(file, &state);
+    const size_t size = strlen(path);
+
+    if (strncmp(message, path, size) == 0 && strncmp(message + size, ": ", 2) == 0)
+        message += size + 2;
+    return cs_fail(err, CS_ECORRUPT, "%s: damaged (zlib: %s)", path, message);
+}
+
 static int read_exactly(gzFile file, const char *path, uint8_t *out, unsigned size,
                         struct cs_error *err)
 {
     const int n = gzread(file, out, size);
 
     if (n < 0)
-        return cs_fail(err, CS_ECORRUPT, "%s: damaged (zlib: %s)", path, gzerror(file, &(int){0}));
+        return damaged(file, path, err);
     if ((unsigned) n != size)
         return cs_fail(err, CS_ETRUNCATED, "%s: ends early; expected %u bytes more", path,
                        size - (unsigned) n);
@@ -93,15 +105,13 @@ static int read_end(gzFile file, const char *path, struct cs_error *err)
     uint8_t byte;
     int state;
     const int n = gzread(file, &byte, 1);
-    const char *message = gzerror(file, &state);
 
+    gzerror(file, &state);
     if (n > 0)
         return cs_fail(err, CS_ECORRUPT, "%s: longer than expected", path);
     if (state == Z_BUF_ERROR)
         return cs_fail(err, CS_ETRUNCATED, "%s: ends early; expected its checksum", path);
-    if (n < 0)
-        return cs_fail(err, CS_ECORRUPT, "%s: damaged (zlib: %s)", path, message);
-    return 0;
+    return n < 0 ? damaged(file, path, err) : 0;
 }
 
 /* Header, then count items of item bytes into *out (malloc'ed). */
