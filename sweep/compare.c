@@ -176,8 +176,9 @@ static void print_row(const struct sweep_plan *plan, const struct point *p, int 
     else if (*plan->target_text)
         snprintf(target, sizeof target, "%.1f (%d of %d)", stats_of(p->target, p->reached).mean,
                  p->reached, p->n);
-    printf("%-*s  %-*s  %-18s  %-18s  %5d  %s%s\n", width, p->group, lr_width, *p->lr ? p->lr : "-",
-           last, best, p->n, target, p->bad ? "  (some trials failed or diverged)" : "");
+    printf("%-*s  %-*s  %-18s  %-18s  %5d%s%s%s\n", width, p->group, lr_width, *p->lr ? p->lr : "-",
+           last, best, p->n, *target ? "  " : "", target,
+           p->bad ? "  (some trials failed or diverged)" : "");
 }
 
 static void print_counts(const struct sweep_plan *plan, const struct sweep_state *state)
@@ -214,8 +215,8 @@ void sweep_compare_print(const struct sweep_plan *plan, const struct sweep_state
     snprintf(best_title, sizeof best_title, "best %.40s", plan->metric);
     if (*plan->target_text)
         snprintf(target_title, sizeof target_title, "epochs to %.200s", plan->target_text);
-    printf("\n%-*s  %-*s  %-18.18s  %-18.18s  %5s  %s\n", width, "choice", lr_width, "best lr",
-           last_title, best_title, "seeds", target_title);
+    printf("\n%-*s  %-*s  %-18.18s  %-18.18s  %5s%s%s\n", width, "choice", lr_width, "best lr",
+           last_title, best_title, "seeds", *target_title ? "  " : "", target_title);
     for (size_t i = 0; i < count; i++)
         print_row(plan, best[i], width, lr_width);
     print_counts(plan, state);
@@ -234,6 +235,12 @@ static json_t *stats_json(const double *x, int n)
     return out;
 }
 
+static json_t *lr_json(const char *lr)
+{
+    double value;
+    return cs_parse_double(&value, lr) ? cs_json_number(value) : json_null();
+}
+
 void sweep_compare_json_line(const struct sweep_plan *plan, const struct sweep_state *state)
 {
     struct points points = collect(plan, state);
@@ -245,7 +252,7 @@ void sweep_compare_json_line(const struct sweep_plan *plan, const struct sweep_s
         const struct point *p = best[i];
         json_t *row = json_object();
         cs_json_set(row, "choice", cs_json_text(p->group));
-        cs_json_set(row, "lr", cs_json_text(p->lr));
+        cs_json_set(row, "lr", lr_json(p->lr));
         cs_json_set(row, "final", stats_json(p->last, p->n));
         cs_json_set(row, "best", stats_json(p->best, p->n));
         cs_json_set(row, "epochs_to_target", stats_json(p->target, p->reached));

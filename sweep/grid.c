@@ -36,10 +36,11 @@ record(struct grid *grid, struct grid_faults *list, int line, const char *fmt, v
         list->capacity = list->capacity ? 2 * list->capacity : 16;
         list->items = cs_xrealloc(list->items, list->capacity * sizeof *list->items);
     }
-    list->items[list->count++] = (struct grid_fault){line, cs_arena_strdup(&grid->arena, text)};
+    list->items[list->count++] =
+        (struct sweep_grid_fault){line, cs_arena_strdup(&grid->arena, text)};
 }
 
-void grid_fault(struct grid *grid, int line, const char *fmt, ...)
+void sweep_grid_fault(struct grid *grid, int line, const char *fmt, ...)
 {
     va_list args;
 
@@ -48,7 +49,7 @@ void grid_fault(struct grid *grid, int line, const char *fmt, ...)
     va_end(args);
 }
 
-void grid_warn(struct grid *grid, int line, const char *fmt, ...)
+void sweep_grid_warn(struct grid *grid, int line, const char *fmt, ...)
 {
     va_list args;
 
@@ -57,7 +58,7 @@ void grid_warn(struct grid *grid, int line, const char *fmt, ...)
     va_end(args);
 }
 
-static int fault_rank(const struct grid_fault *fault)
+static int fault_rank(const struct sweep_grid_fault *fault)
 {
     if (fault->line == 0)
         return GRID_COMMAND_LINE - 1;
@@ -65,10 +66,10 @@ static int fault_rank(const struct grid_fault *fault)
 }
 
 /* Insertion sort: stable, and there are GRID_MAX_FAULTS at most. */
-void grid_faults_sort(struct grid_faults *faults)
+void sweep_grid_faults_sort(struct grid_faults *faults)
 {
     for (size_t i = 1; i < faults->count; i++) {
-        const struct grid_fault fault = faults->items[i];
+        const struct sweep_grid_fault fault = faults->items[i];
         size_t j = i;
         for (; j > 0 && fault_rank(&faults->items[j - 1]) > fault_rank(&fault); j--)
             faults->items[j] = faults->items[j - 1];
@@ -76,10 +77,10 @@ void grid_faults_sort(struct grid_faults *faults)
     }
 }
 
-void grid_faults_print(struct cs_buf *out, struct grid_faults *faults, const char *path,
-                       size_t index)
+void sweep_grid_faults_print(struct cs_buf *out, struct grid_faults *faults, const char *path,
+                             size_t index)
 {
-    const struct grid_fault *fault = &faults->items[index];
+    const struct sweep_grid_fault *fault = &faults->items[index];
 
     if (fault->line >= GRID_COMMAND_LINE)
         cs_buf_addf(out, "command line: %s", fault->text);
@@ -127,19 +128,20 @@ static void report_section(struct grid *grid, const char *text, const char *word
                                       "optimizer", "scheduler", "when",  "preset"};
 
     if (is_one_of(word, later_sections, CS_COUNT(later_sections))) {
-        grid_fault(grid, line, "[%s%s] is not built yet", word,
-                   strcmp(word, "exclude") == 0 ? "" : " ...");
+        sweep_grid_fault(grid, line, "[%s%s] is not built yet", word,
+                         strcmp(word, "exclude") == 0 ? "" : " ...");
         return;
     }
     const char *near = cs_nearest(word, all, CS_COUNT(all));
     if (near)
-        grid_fault(grid, line, "[%.120s]: no such section; did you mean [%s%s]?", text, near,
-                   strcmp(near, "when") == 0 || strcmp(near, "preset") == 0 ? " ..." : "");
+        sweep_grid_fault(grid, line, "[%.120s]: no such section; did you mean [%s%s]?", text, near,
+                         strcmp(near, "when") == 0 || strcmp(near, "preset") == 0 ? " ..." : "");
     else
-        grid_fault(grid, line,
-                   "[%.120s]: no such section; there are sweep, data, model, train, optimizer, "
-                   "scheduler, when CONDITION, preset NAME",
-                   text);
+        sweep_grid_fault(
+            grid, line,
+            "[%.120s]: no such section; there are sweep, data, model, train, optimizer, "
+            "scheduler, when CONDITION, preset NAME",
+            text);
 }
 
 static struct grid_section *open_section(struct grid *grid, const char *text, int line)
@@ -154,12 +156,12 @@ static struct grid_section *open_section(struct grid *grid, const char *text, in
         return add_section(grid, GRID_SETTINGS, word, line);
     if (strcmp(word, "when") == 0) {
         if (!*rest)
-            grid_fault(grid, line, "[when]: no condition; expected [when KEY=VALUE]");
+            sweep_grid_fault(grid, line, "[when]: no condition; expected [when KEY=VALUE]");
         return add_section(grid, *rest ? GRID_WHEN : GRID_SKIPPED, rest, line);
     }
     if (strcmp(word, "preset") == 0) {
         if (!*rest)
-            grid_fault(grid, line, "[preset]: no name; expected [preset NAME]");
+            sweep_grid_fault(grid, line, "[preset]: no name; expected [preset NAME]");
         return add_section(grid, *rest ? GRID_PRESET : GRID_SKIPPED, rest, line);
     }
     report_section(grid, text, word, line);
@@ -207,8 +209,8 @@ static void find_duplicates(struct grid *grid)
             if (sorted[j - 1]->section->place == GRID_SKIPPED ||
                 !same_place(sorted[j - 1]->section, sorted[i]->section))
                 continue;
-            grid_fault(grid, sorted[i]->line, "%.120s: given twice here; first in line %d",
-                       sorted[i]->key, sorted[j - 1]->line);
+            sweep_grid_fault(grid, sorted[i]->line, "%.120s: given twice here; first in line %d",
+                             sorted[i]->key, sorted[j - 1]->line);
             sorted[i]->section = add_section(grid, GRID_SKIPPED, "", sorted[i]->line);
             break;
         }
@@ -218,7 +220,7 @@ static void find_duplicates(struct grid *grid)
 
 static void take_bad_line(void *context, const struct cs_error *err)
 {
-    grid_fault(context, err->line, "%s", err->detail);
+    sweep_grid_fault(context, err->line, "%s", err->detail);
 }
 
 static void read_entries(struct grid *grid, const char *text, size_t size)
@@ -251,7 +253,7 @@ static const struct cs_param *find_sweep_key(const char *name)
     return NULL;
 }
 
-const char *grid_reference(const char *text, const char **name, size_t *size)
+const char *sweep_grid_reference(const char *text, const char **name, size_t *size)
 {
     for (const char *at = strstr(text, "${"); at; at = strstr(at + 2, "${")) {
         const char *end = strchr(at, '}');
@@ -264,12 +266,12 @@ const char *grid_reference(const char *text, const char **name, size_t *size)
     return NULL;
 }
 
-bool grid_refers(const char *text, const char *name)
+bool sweep_grid_refers(const char *text, const char *name)
 {
     const char *found;
     size_t size;
 
-    while ((text = grid_reference(text, &found, &size)) != NULL) {
+    while ((text = sweep_grid_reference(text, &found, &size)) != NULL) {
         if (strlen(name) == size && memcmp(found, name, size) == 0)
             return true;
         text = found + size;
@@ -287,7 +289,7 @@ static void collect_references(struct grid *grid, const char *text, size_t *capa
     const char *name;
     size_t size;
 
-    while ((text = grid_reference(text, &name, &size)) != NULL) {
+    while ((text = sweep_grid_reference(text, &name, &size)) != NULL) {
         if (grid->referred_count == *capacity) {
             *capacity = *capacity ? 2 * *capacity : 16;
             grid->referred = cs_xrealloc(grid->referred, *capacity * sizeof *grid->referred);
@@ -361,13 +363,13 @@ static void report_unknown_key(struct grid *grid, const struct grid_entry *entry
         model ? cs_arena_printf(&grid->arena, ", and layers has no ${%.80s}", entry->key) : "";
 
     if (is_one_of(entry->key, later_keys, CS_COUNT(later_keys)))
-        grid_fault(grid, entry->line, "%s is not built yet", entry->key);
+        sweep_grid_fault(grid, entry->line, "%s is not built yet", entry->key);
     else if (near)
-        grid_fault(grid, entry->line, "%.80s: no such key%s; did you mean %s?", entry->key, own,
-                   near);
+        sweep_grid_fault(grid, entry->line, "%.80s: no such key%s; did you mean %s?", entry->key,
+                         own, near);
     else
-        grid_fault(grid, entry->line, "%.80s: no such key%s; see csweep describe key", entry->key,
-                   own);
+        sweep_grid_fault(grid, entry->line, "%.80s: no such key%s; see csweep describe key",
+                         entry->key, own);
 }
 
 /* Report a key that is unknown or stands in the wrong section. */
@@ -386,14 +388,14 @@ static bool check_place(struct grid *grid, const struct grid_entry *entry)
         return true;
     if (section->place == GRID_WHEN) {
         if (sweep)
-            grid_fault(grid, entry->line, "%s: belongs to [sweep], and not inside [when ...]",
-                       entry->key);
+            sweep_grid_fault(grid, entry->line, "%s: belongs to [sweep], and not inside [when ...]",
+                             entry->key);
         return !sweep;
     }
     if (strcmp(section->name, home) == 0 || (row && belongs_to(entry->key, section->name)))
         return true;
-    grid_fault(grid, entry->line, "%s: belongs to [%s], not to [%s]", entry->key, home,
-               section->name);
+    sweep_grid_fault(grid, entry->line, "%s: belongs to [%s], not to [%s]", entry->key, home,
+                     section->name);
     return false;
 }
 
@@ -429,13 +431,14 @@ static void report_preset(struct grid *grid, const char *name)
     }
     const char *near = cs_nearest(name, names, count);
     if (near)
-        grid_fault(grid, GRID_COMMAND_LINE, "--preset %.80s: no such preset; did you mean %s?",
-                   name, near);
+        sweep_grid_fault(grid, GRID_COMMAND_LINE,
+                         "--preset %.80s: no such preset; did you mean %s?", name, near);
     else if (count)
-        grid_fault(grid, GRID_COMMAND_LINE, "--preset %.80s: no such preset; there is %s", name,
-                   names[0]);
+        sweep_grid_fault(grid, GRID_COMMAND_LINE, "--preset %.80s: no such preset; there is %s",
+                         name, names[0]);
     else
-        grid_fault(grid, GRID_COMMAND_LINE, "--preset %.80s: the file has no [preset ...]", name);
+        sweep_grid_fault(grid, GRID_COMMAND_LINE, "--preset %.80s: the file has no [preset ...]",
+                         name);
     free(names);
 }
 
@@ -477,16 +480,16 @@ static void collect_override(struct grid *grid, struct patches *patches, const c
     char *key = cs_arena_strdup(&grid->arena, word), *equals = strchr(key, '=');
 
     if (!equals) {
-        grid_fault(grid, line, "%.120s: expected KEY=VALUE", word);
+        sweep_grid_fault(grid, line, "%.120s: expected KEY=VALUE", word);
         return;
     }
     *equals = '\0';
     const struct grid_entry entry = {
         .key = cs_trim(key), .value = cs_trim(equals + 1), .line = line};
     if (!can_be_written(grid, entry.value))
-        grid_fault(grid, line,
-                   "%.80s: comments, control bytes and invalid UTF-8 are not allowed here",
-                   entry.key);
+        sweep_grid_fault(grid, line,
+                         "%.80s: comments, control bytes and invalid UTF-8 are not allowed here",
+                         entry.key);
     else if (find_sweep_key(entry.key) || train_key_find(entry.key, NULL) ||
              is_own(grid, entry.key))
         add_patch(patches, entry.key, entry.value, line);
@@ -556,14 +559,14 @@ static void apply_patches(struct grid *grid, const struct sweep_plan_input *inpu
     free(patches.items);
 }
 
-bool grid_overridden(const struct grid *grid, const char *key)
+bool sweep_grid_overridden(const struct grid *grid, const char *key)
 {
     return is_one_of(key, grid->overridden, grid->overridden_count);
 }
 
 /* Definitions. */
 
-struct grid_key *grid_key_find(const struct grid *grid, const char *name)
+struct grid_key *sweep_grid_key_find(const struct grid *grid, const char *name)
 {
     for (size_t i = 0; i < grid->key_count; i++) {
         if (strcmp(grid->keys[i]->name, name) == 0)
@@ -600,7 +603,7 @@ static void add_rows(struct grid *grid, struct grid_key *key)
 /* The key of that name, made when it is new. */
 static struct grid_key *get_key(struct grid *grid, const char *name)
 {
-    struct grid_key *key = grid_key_find(grid, name);
+    struct grid_key *key = sweep_grid_key_find(grid, name);
 
     if (key)
         return key;
@@ -627,7 +630,7 @@ static struct grid_list parse_values(struct grid *grid, const struct grid_key *k
     for (size_t i = 0; i < key->row_count; i++)
         rows[i] = key->rows[i].row->row;
     const struct grid_list list =
-        grid_values(grid, key->name, rows, key->row_count, entry->value, entry->value_line);
+        sweep_grid_values(grid, key->name, rows, key->row_count, entry->value, entry->value_line);
     free(rows);
     return list;
 }
@@ -636,8 +639,8 @@ static void check_own_name(struct grid *grid, const struct grid_entry *entry)
 {
     for (const char *p = entry->key; *p; p++) {
         if (!isalnum((unsigned char) *p) && *p != '_') {
-            grid_fault(grid, entry->line, "%.80s: a name of one's own has letters, digits and _",
-                       entry->key);
+            sweep_grid_fault(grid, entry->line,
+                             "%.80s: a name of one's own has letters, digits and _", entry->key);
             return;
         }
     }
@@ -649,7 +652,8 @@ static void add_def(struct grid *grid, const struct grid_entry *entry)
     struct grid_section *section = entry->section;
 
     if (key->def_count == GRID_MAX_DEFS) {
-        grid_fault(grid, entry->line, "%s: given more than %d times", key->name, GRID_MAX_DEFS);
+        sweep_grid_fault(grid, entry->line, "%s: given more than %d times", key->name,
+                         GRID_MAX_DEFS);
         grid->stopped = true;
         return;
     }
@@ -701,7 +705,7 @@ static void check_condition_value(struct grid *grid, const struct grid_section *
             first = err;
     }
     if (first.code)
-        grid_fault(grid, section->line, "[when %.120s]: %s", section->name, first.detail);
+        sweep_grid_fault(grid, section->line, "[when %.120s]: %s", section->name, first.detail);
 }
 
 static bool check_condition_name(struct grid *grid, const struct grid_section *section,
@@ -715,15 +719,15 @@ static bool check_condition_name(struct grid *grid, const struct grid_section *s
     }
     const char *near = nearest_key(grid, use->name);
     if (find_sweep_key(use->name))
-        grid_fault(grid, section->line, "[when %.120s]: %s is of the sweep, not of a trial",
-                   section->name, use->name);
+        sweep_grid_fault(grid, section->line, "[when %.120s]: %s is of the sweep, not of a trial",
+                         section->name, use->name);
     else if (near)
-        grid_fault(grid, section->line, "[when %.120s]: %.80s: no such key; did you mean %s?",
-                   section->name, use->name, near);
+        sweep_grid_fault(grid, section->line, "[when %.120s]: %.80s: no such key; did you mean %s?",
+                         section->name, use->name, near);
     else
-        grid_fault(grid, section->line,
-                   "[when %.120s]: %.80s: no such key; see csweep describe key", section->name,
-                   use->name);
+        sweep_grid_fault(grid, section->line,
+                         "[when %.120s]: %.80s: no such key; see csweep describe key",
+                         section->name, use->name);
     return false;
 }
 
@@ -733,7 +737,7 @@ static void compile_condition(struct grid *grid, struct grid_section *section)
     size_t count;
 
     if (cs_expr_compile(&section->condition, section->name, &grid->arena, &err) < 0) {
-        grid_fault(grid, section->line, "[when %.120s]: %s", section->name, err.detail);
+        sweep_grid_fault(grid, section->line, "[when %.120s]: %s", section->name, err.detail);
         return;
     }
     const struct cs_expr_use *uses = cs_expr_uses(section->condition, &count);
@@ -754,7 +758,7 @@ static void add_referred_keys(struct grid *grid, const struct grid_entry *entry)
     const char *text = entry->value, *name;
     size_t size;
 
-    while ((text = grid_reference(text, &name, &size)) != NULL) {
+    while ((text = sweep_grid_reference(text, &name, &size)) != NULL) {
         const char *word = cs_arena_strndup(&grid->arena, name, size);
         text = name + size;
         if (train_key_find(word, NULL) && strcmp(word, "layers") != 0)
@@ -770,8 +774,8 @@ static void define_keys(struct grid *grid)
         if ((place != GRID_SWEEP && place != GRID_SETTINGS && place != GRID_WHEN) ||
             !check_place(grid, entry) || place == GRID_SWEEP)
             continue;
-        if (grid->key_count >= GRID_MAX_KEYS && !grid_key_find(grid, entry->key)) {
-            grid_fault(grid, entry->line, "more than %d keys", GRID_MAX_KEYS);
+        if (grid->key_count >= GRID_MAX_KEYS && !sweep_grid_key_find(grid, entry->key)) {
+            sweep_grid_fault(grid, entry->line, "more than %d keys", GRID_MAX_KEYS);
             grid->stopped = true;
             return;
         }
@@ -799,7 +803,7 @@ static int compare_lines(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-const struct grid_entry *grid_sweep_entry(const struct grid *grid, const char *key)
+const struct grid_entry *sweep_grid_sweep_entry(const struct grid *grid, const char *key)
 {
     for (size_t i = 0; i < grid->entry_count; i++) {
         if (grid->entries[i].section->place == GRID_SWEEP && strcmp(grid->entries[i].key, key) == 0)
@@ -808,7 +812,7 @@ const struct grid_entry *grid_sweep_entry(const struct grid *grid, const char *k
     return NULL;
 }
 
-int grid_read(struct grid *grid, const struct sweep_plan_input *input)
+int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input)
 {
     struct cs_buf text = {0};
     struct cs_error err;
@@ -816,12 +820,12 @@ int grid_read(struct grid *grid, const struct sweep_plan_input *input)
     grid->path = input->path;
     const int rc = cs_read_file(&text, input->path, CS_INI_MAX_BYTES, &err);
     if (rc == CS_ERANGE)
-        grid_fault(grid, 0, "file over 1 MB");
+        sweep_grid_fault(grid, 0, "file over 1 MB");
     else if (rc < 0)
-        grid_fault(grid, 0, "%s",
-                   strlen(err.detail) > strlen(input->path) + 2
-                       ? err.detail + strlen(input->path) + 2
-                       : err.detail);
+        sweep_grid_fault(grid, 0, "%s",
+                         strlen(err.detail) > strlen(input->path) + 2
+                             ? err.detail + strlen(input->path) + 2
+                             : err.detail);
     else
         read_entries(grid, text.data, text.size);
     cs_buf_clear(&text);
@@ -840,7 +844,7 @@ int grid_read(struct grid *grid, const struct sweep_plan_input *input)
     return 0;
 }
 
-void grid_clear(struct grid *grid)
+void sweep_grid_clear(struct grid *grid)
 {
     free(grid->faults.items);
     free(grid->warnings.items);

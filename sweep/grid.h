@@ -1,8 +1,8 @@
 /*
  * grid.h - a grid file as keys with alternatives, and the points they span. Used by plan.c only.
  *
- * grid_read    text, presets and command line -> definitions; every fault of the file is collected
- * grid_expand  definitions -> points: which alternative of which definition is in force
+ * sweep_grid_read    text, presets and command line -> definitions; every fault of the file is collected
+ * sweep_grid_expand  definitions -> points: which alternative of which definition is in force
  *
  * A key has at most one definition outside [when] and any number inside; a [when] that holds comes before the
  * one outside, two that hold at one point are a fault. A point is a code per key, in file order: 0 the key is
@@ -39,13 +39,13 @@ enum {
     GRID_MAX_FAULTS = 200,
 };
 
-struct grid_fault {
+struct sweep_grid_fault {
     int line; /* 0: the file as a whole */
     const char *text;
 };
 
 struct grid_faults {
-    struct grid_fault *items;
+    struct sweep_grid_fault *items;
     size_t count, capacity;
 };
 
@@ -132,44 +132,44 @@ struct grid {
 };
 
 /* CS_EIO: the file cannot be read (a fault says so); else 0, with the faults found so far in grid->faults. */
-int grid_read(struct grid *grid, const struct sweep_plan_input *input);
+int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input);
 
 /* The points, unless there are faults that hide them. Adds faults. */
-void grid_expand(struct grid *grid);
+void sweep_grid_expand(struct grid *grid);
 
 /* Set the keys' state to a point. */
-void grid_restore(struct grid *grid, size_t point);
+void sweep_grid_restore(struct grid *grid, size_t point);
 
 /* `layers` at the restored point with every ${name} replaced; NULL with *err set. */
-const char *grid_layers(struct grid *grid, const char *text, struct cs_buf *buf,
-                        struct cs_error *err);
+const char *sweep_grid_layers(struct grid *grid, const char *text, struct cs_buf *buf,
+                              struct cs_error *err);
 
-void grid_clear(struct grid *grid);
+void sweep_grid_clear(struct grid *grid);
 
 /* The entry of [sweep] for key, or NULL. */
-const struct grid_entry *grid_sweep_entry(const struct grid *grid, const char *key);
+const struct grid_entry *sweep_grid_sweep_entry(const struct grid *grid, const char *key);
 
-struct grid_key *grid_key_find(const struct grid *grid, const char *name);
+struct grid_key *sweep_grid_key_find(const struct grid *grid, const char *name);
 
 /* Is there a ${name} in text? */
-bool grid_refers(const char *text, const char *name);
+bool sweep_grid_refers(const char *text, const char *name);
 
 /* The next ${name} at or after text: its `$`, with the name in *name and *size, or NULL. */
-const char *grid_reference(const char *text, const char **name, size_t *size);
+const char *sweep_grid_reference(const char *text, const char **name, size_t *size);
 
 /* Was the key replaced by a preset or the command line? */
-bool grid_overridden(const struct grid *grid, const char *key);
+bool sweep_grid_overridden(const struct grid *grid, const char *key);
 
 /* Record a fault or warning at a line; equal ones are kept once. */
-void grid_fault(struct grid *grid, int line, const char *fmt, ...)
+void sweep_grid_fault(struct grid *grid, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void grid_warn(struct grid *grid, int line, const char *fmt, ...)
+void sweep_grid_warn(struct grid *grid, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Sort by line, the file as a whole and the command line last, and print as "path:line: text". */
-void grid_faults_print(struct cs_buf *out, struct grid_faults *faults, const char *path,
-                       size_t index);
-void grid_faults_sort(struct grid_faults *faults);
+void sweep_grid_faults_print(struct cs_buf *out, struct grid_faults *faults, const char *path,
+                             size_t index);
+void sweep_grid_faults_sort(struct grid_faults *faults);
 
 /*
  * The alternatives of one value text: split at commas, ranges expanded, each parsed by the first of the rows that
@@ -181,7 +181,8 @@ struct grid_list {
     size_t count;
     bool numeric;
 };
-struct grid_list grid_values(struct grid *grid, const char *key, const struct cs_param *const *rows,
-                             size_t row_count, const char *text, int line);
+struct grid_list sweep_grid_values(struct grid *grid, const char *key,
+                                   const struct cs_param *const *rows, size_t row_count,
+                                   const char *text, int line);
 
 #endif

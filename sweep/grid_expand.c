@@ -1,5 +1,5 @@
 /*
- * grid_expand.c - definitions to points.
+ * sweep_grid_expand.c - definitions to points.
  *
  * The keys are put in a sequence where each stands after those that decide about it (names in its [when]s, the
  * key that owns it, `layers` for one's own variables); a circle is a fault. A walk along the sequence then
@@ -36,7 +36,7 @@ static void report_circle(struct grid *grid, struct grid_key *key, struct grid_k
         }
     }
     cs_buf_adds(&text, key->name);
-    grid_fault(grid, line, "conditions in a circle: %.400s", text.data);
+    sweep_grid_fault(grid, line, "conditions in a circle: %.400s", text.data);
     cs_buf_clear(&text);
     grid->stopped = true;
 }
@@ -49,7 +49,7 @@ static void visit_condition(struct grid *grid, const struct grid_section *when,
 
     for (size_t i = 0; i < count; i++) {
         if (!uses[i].value)
-            visit(grid, grid_key_find(grid, uses[i].name), path, depth);
+            visit(grid, sweep_grid_key_find(grid, uses[i].name), path, depth);
     }
 }
 
@@ -66,7 +66,7 @@ static void visit(struct grid *grid, struct grid_key *key, struct grid_key **pat
     for (size_t i = 0; i < key->row_count; i++)
         visit(grid, key->rows[i].owner, path, depth);
     if (key->own)
-        visit(grid, grid_key_find(grid, "layers"), path, depth);
+        visit(grid, sweep_grid_key_find(grid, "layers"), path, depth);
     for (size_t i = 0; i < key->def_count; i++) {
         if (key->defs[i].when && key->defs[i].when->condition)
             visit_condition(grid, key->defs[i].when, path, depth);
@@ -104,7 +104,7 @@ static void find_sequence(struct grid *grid)
 
 static struct cs_expr_value look_up(void *context, const char *name)
 {
-    const struct grid_key *key = grid_key_find(context, name);
+    const struct grid_key *key = sweep_grid_key_find(context, name);
 
     if (!key || !key->value)
         return (struct cs_expr_value){0};
@@ -124,7 +124,7 @@ static bool holds(struct grid *grid, struct grid_section *when)
     if (!when->condition)
         return false;
     if (cs_expr_test(&result, when->condition, look_up, grid, &err) < 0)
-        grid_fault(grid, when->line, "[when %.120s]: %s", when->name, err.detail);
+        sweep_grid_fault(grid, when->line, "[when %.120s]: %s", when->name, err.detail);
     when->held = when->held || result;
     return result;
 }
@@ -142,9 +142,10 @@ static struct grid_def *find_def(struct grid *grid, struct grid_key *key)
         } else if (holds(grid, def->when)) {
             if (inside) {
                 inside->used = true;
-                grid_fault(grid, def->entry->line,
-                           "%s: [when %.100s] (line %d) and [when %.100s] give it at once",
-                           key->name, inside->when->name, inside->entry->line, def->when->name);
+                sweep_grid_fault(grid, def->entry->line,
+                                 "%s: [when %.100s] (line %d) and [when %.100s] give it at once",
+                                 key->name, inside->when->name, inside->entry->line,
+                                 def->when->name);
             }
             inside = def;
         }
@@ -167,8 +168,8 @@ static bool is_in_force(const struct grid *grid, struct grid_key *key)
     key->row = find_row(key);
     if (!key->own)
         return key->row != NULL;
-    const struct grid_key *layers = grid_key_find(grid, "layers");
-    return layers && layers->value && grid_refers(layers->value, key->name);
+    const struct grid_key *layers = sweep_grid_key_find(grid, "layers");
+    return layers && layers->value && sweep_grid_refers(layers->value, key->name);
 }
 
 static void set_default(struct grid_key *key, bool in_force)
@@ -194,7 +195,7 @@ static void add_point(struct grid *grid)
     const size_t width = grid->key_count;
 
     if (grid->point_count == GRID_MAX_POINTS || (grid->point_count + 1) * width > GRID_MAX_CELLS) {
-        grid_fault(grid, 0, "the grid has more than %zu points; split it", grid->point_count);
+        sweep_grid_fault(grid, 0, "the grid has more than %zu points; split it", grid->point_count);
         grid->stopped = true;
         return;
     }
@@ -218,7 +219,7 @@ static void walk(struct grid *grid, size_t depth)
     }
     struct grid_key *key = grid->sequence[depth];
     if (++grid->steps > GRID_MAX_STEPS) {
-        grid_fault(grid, 0, "the grid takes too long to expand; split it");
+        sweep_grid_fault(grid, 0, "the grid takes too long to expand; split it");
         grid->stopped = true;
         return;
     }
@@ -236,7 +237,7 @@ static void walk(struct grid *grid, size_t depth)
     }
 }
 
-void grid_restore(struct grid *grid, size_t point)
+void sweep_grid_restore(struct grid *grid, size_t point)
 {
     const uint32_t *codes = grid->points + point * grid->key_count;
 
@@ -275,7 +276,7 @@ static bool owner_is(const struct grid_key *key,
                      const struct grid *grid)
 {
     if (key->own) {
-        const struct grid_key *layers = grid_key_find(grid, "layers");
+        const struct grid_key *layers = sweep_grid_key_find(grid, "layers");
         return layers && test(grid, layers);
     }
     for (size_t i = 0; i < key->row_count; i++) {
@@ -294,7 +295,7 @@ static bool is_broken(const struct grid *grid, const struct grid_key *key)
 
 static bool is_overridden(const struct grid *grid, const struct grid_key *key)
 {
-    return grid_overridden(grid, key->name);
+    return sweep_grid_overridden(grid, key->name);
 }
 
 /* "optimizer = sgd, rmsprop" */
@@ -329,10 +330,10 @@ static void report_unused(struct grid *grid, const struct grid_key *key, const s
             : cs_arena_printf(&grid->arena, "%s: no choice of this grid uses it; it belongs to %s",
                               key->name, owners(grid, key));
 
-    if (!grid_overridden(grid, key->name) && owner_is(key, is_overridden, grid))
-        grid_warn(grid, line, "%s", message);
+    if (!sweep_grid_overridden(grid, key->name) && owner_is(key, is_overridden, grid))
+        sweep_grid_warn(grid, line, "%s", message);
     else
-        grid_fault(grid, line, "%s", message);
+        sweep_grid_fault(grid, line, "%s", message);
 }
 
 static bool condition_overridden(const struct grid *grid, const struct grid_section *when)
@@ -341,7 +342,7 @@ static bool condition_overridden(const struct grid *grid, const struct grid_sect
     const struct cs_expr_use *uses = cs_expr_uses(when->condition, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (grid_overridden(grid, uses[i].name))
+        if (sweep_grid_overridden(grid, uses[i].name))
             return true;
     }
     return false;
@@ -355,13 +356,14 @@ static void check_use(struct grid *grid, const struct grid_key *key, const struc
         return;
     if (def->when && !def->when->held) {
         if (!condition_overridden(grid, def->when))
-            grid_warn(grid, def->when->line, "[when %.120s] never holds", def->when->name);
+            sweep_grid_warn(grid, def->when->line, "[when %.120s] never holds", def->when->name);
         return;
     }
     for (size_t i = 0; i < key->def_count; i++)
         replaced = replaced || key->defs[i].used;
     if (replaced && !def->when)
-        grid_warn(grid, def->entry->line, "%s: every trial takes it from a [when ...]", key->name);
+        sweep_grid_warn(grid, def->entry->line, "%s: every trial takes it from a [when ...]",
+                        key->name);
     else
         report_unused(grid, key, def);
 }
@@ -381,14 +383,14 @@ static void check_size(struct grid *grid)
         cs_buf_addf(&axes, "%s%s %zu", axes.size ? " x " : "", key->name, key->defs[0].count);
     }
     if (overflow || product > GRID_MAX_POINTS) {
-        grid_fault(grid, 0, "the grid has more than %d points: %.400s; split it", GRID_MAX_POINTS,
-                   axes.data);
+        sweep_grid_fault(grid, 0, "the grid has more than %d points: %.400s; split it",
+                         GRID_MAX_POINTS, axes.data);
         grid->stopped = true;
     }
     cs_buf_clear(&axes);
 }
 
-void grid_expand(struct grid *grid)
+void sweep_grid_expand(struct grid *grid)
 {
     if (!grid->stopped)
         check_size(grid);
@@ -412,7 +414,7 @@ static int report_reference(struct grid *grid, const char *name, size_t size, st
 {
     const char **names = cs_xcalloc(grid->key_count + 1, sizeof *names);
     const char *word = cs_arena_strndup(&grid->arena, name, size);
-    const struct grid_key *key = grid_key_find(grid, word);
+    const struct grid_key *key = sweep_grid_key_find(grid, word);
     size_t count = 0;
 
     for (size_t i = 0; i < grid->key_count; i++) {
@@ -429,18 +431,19 @@ static int report_reference(struct grid *grid, const char *name, size_t size, st
     return cs_fail(err, CS_ENONAME, "layers: ${%.80s}: no such key; give it in [model]", word);
 }
 
-const char *grid_layers(struct grid *grid, const char *text, struct cs_buf *buf,
-                        struct cs_error *err)
+const char *sweep_grid_layers(struct grid *grid, const char *text, struct cs_buf *buf,
+                              struct cs_error *err)
 {
     const char *name, *at;
     size_t size;
 
     buf->size = 0;
     cs_buf_adds(buf, "");
-    while ((at = grid_reference(text, &name, &size)) != NULL && buf->size <= GRID_MAX_LAYERS) {
+    while ((at = sweep_grid_reference(text, &name, &size)) != NULL &&
+           buf->size <= GRID_MAX_LAYERS) {
         char word[128];
         snprintf(word, sizeof word, "%.*s", size < sizeof word ? (int) size : 0, name);
-        const struct grid_key *key = grid_key_find(grid, word);
+        const struct grid_key *key = sweep_grid_key_find(grid, word);
         if (!key || !key->value || strcmp(word, "layers") == 0) {
             report_reference(grid, name, size, err);
             return NULL;

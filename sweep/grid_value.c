@@ -38,7 +38,7 @@ __attribute__((format(printf, 2, 3))) static void fault(struct list *list, const
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    grid_fault(list->grid, list->line, "%s", text);
+    sweep_grid_fault(list->grid, list->line, "%s", text);
 }
 
 static uint64_t hash(const char *text)
@@ -74,8 +74,8 @@ static void add(struct list *list, const char *text, double num, const char *wri
         grow_table(list);
     size_t *slot = find_slot(list, text);
     if (*slot) {
-        grid_warn(list->grid, list->line, "%s: %.120s is given twice; kept once", list->key,
-                  written);
+        sweep_grid_warn(list->grid, list->line, "%s: %.120s is given twice; kept once", list->key,
+                        written);
         return;
     }
     if (list->count == GRID_MAX_VALUES) {
@@ -385,8 +385,9 @@ static void split(struct list *list, char *text)
     }
 }
 
-struct grid_list grid_values(struct grid *grid, const char *key, const struct cs_param *const *rows,
-                             size_t row_count, const char *text, int line)
+struct grid_list sweep_grid_values(struct grid *grid, const char *key,
+                                   const struct cs_param *const *rows, size_t row_count,
+                                   const char *text, int line)
 {
     struct list list = {.grid = grid,
                         .key = key,

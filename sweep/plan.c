@@ -112,7 +112,7 @@ struct builder {
 
 static const char *sweep_text(struct builder *b, const char *key, int *line)
 {
-    const struct grid_entry *entry = grid_sweep_entry(&b->grid, key);
+    const struct grid_entry *entry = sweep_grid_sweep_entry(&b->grid, key);
     struct cs_value value;
 
     *line = entry ? entry->value_line : 0;
@@ -129,7 +129,7 @@ static void read_name(struct builder *b)
     b->plan->name = *name ? name : sweep_name_from_path(b->grid.path, &b->grid.arena);
     const char *fault = sweep_name_fault(b->plan->name);
     if (fault)
-        grid_fault(&b->grid, line, "name = %.120s: %s", name, fault);
+        sweep_grid_fault(&b->grid, line, "name = %.120s: %s", name, fault);
 }
 
 static void read_metric(struct builder *b)
@@ -141,8 +141,9 @@ static void read_metric(struct builder *b)
         return;
     b->plan->maximize = strncmp(text, "max ", 4) == 0;
     if ((!b->plan->maximize && strncmp(text, "min ", 4) != 0) || strchr(text + 4, ' '))
-        grid_fault(&b->grid, b->metric_line,
-                   "metric = %.120s: must be max TAG or min TAG, such as max Accuracy/Val", text);
+        sweep_grid_fault(&b->grid, b->metric_line,
+                         "metric = %.120s: must be max TAG or min TAG, such as max Accuracy/Val",
+                         text);
     else
         b->plan->metric = text + 4;
 }
@@ -154,14 +155,14 @@ static void read_target(struct builder *b)
 
     b->plan->target_text = text;
     if (*text && cs_expr_compile(&b->plan->target, text, &b->grid.arena, &err) < 0)
-        grid_fault(&b->grid, b->target_line, "target = %.120s: %s", text, err.detail);
+        sweep_grid_fault(&b->grid, b->target_line, "target = %.120s: %s", text, err.detail);
 }
 
 /* seeds = N counts, seeds = A, B, ... lists. */
 static void read_seeds(struct builder *b)
 {
-    const struct grid_entry *seeds = grid_sweep_entry(&b->grid, "seeds");
-    const struct grid_entry *seed = grid_sweep_entry(&b->grid, "seed");
+    const struct grid_entry *seeds = sweep_grid_sweep_entry(&b->grid, "seeds");
+    const struct grid_entry *seed = sweep_grid_sweep_entry(&b->grid, "seed");
     static const struct cs_param row = {
         .name = "seeds", .type = CS_INT, .def = "1", .min = 0, .max = 9007199254740992.0};
     const struct cs_param *one[] = {&row}, *single[] = {sweep_row("seed")};
@@ -169,18 +170,19 @@ static void read_seeds(struct builder *b)
 
     b->plan->seed_count = 1;
     if (seed && seeds)
-        grid_fault(&b->grid, seed->value_line, "seed: give either seed or seeds, not both");
+        sweep_grid_fault(&b->grid, seed->value_line, "seed: give either seed or seeds, not both");
     if (seed)
-        list = grid_values(&b->grid, "seed", single, 1, seed->value, seed->value_line);
+        list = sweep_grid_values(&b->grid, "seed", single, 1, seed->value, seed->value_line);
     else if (seeds)
-        list = grid_values(&b->grid, "seeds", one, 1, seeds->value, seeds->value_line);
+        list = sweep_grid_values(&b->grid, "seeds", one, 1, seeds->value, seeds->value_line);
     if (seed && list.count > 1)
-        grid_fault(&b->grid, seed->value_line, "seed = %.120s: one number; a list is seeds",
-                   seed->value);
+        sweep_grid_fault(&b->grid, seed->value_line, "seed = %.120s: one number; a list is seeds",
+                         seed->value);
     const bool counted = !seed && seeds && list.count == 1 && !strpbrk(seeds->value, ",(");
     if (counted && (list.values[0].num < 1 || list.values[0].num > GRID_MAX_POINTS)) {
-        grid_fault(&b->grid, seeds->value_line, "seeds = %.120s: must be a whole number in [1, %d]",
-                   seeds->value, GRID_MAX_POINTS);
+        sweep_grid_fault(&b->grid, seeds->value_line,
+                         "seeds = %.120s: must be a whole number in [1, %d]", seeds->value,
+                         GRID_MAX_POINTS);
         return;
     }
     if (list.count)
@@ -192,7 +194,7 @@ static void read_seeds(struct builder *b)
 
 static void read_max_trials(struct builder *b)
 {
-    const struct grid_entry *entry = grid_sweep_entry(&b->grid, "max_trials");
+    const struct grid_entry *entry = sweep_grid_sweep_entry(&b->grid, "max_trials");
     struct cs_error err;
     struct cs_value value;
 
@@ -201,7 +203,7 @@ static void read_max_trials(struct builder *b)
         return;
     b->max_trials_line = entry->value_line;
     if (cs_param_parse(&value, sweep_row("max_trials"), entry->value, &b->grid.arena, &err) < 0)
-        grid_fault(&b->grid, entry->value_line, "%s", err.detail);
+        sweep_grid_fault(&b->grid, entry->value_line, "%s", err.detail);
     else
         b->max_trials = value.num;
 }
@@ -281,7 +283,7 @@ static size_t collect_settings(struct builder *b, struct train_setting *settings
         const char *value = key->value;
         const int line = key->def->entry->value_line;
         if (strcmp(key->name, "layers") == 0 && strstr(value, "${")) {
-            value = grid_layers(grid, value, layers, err);
+            value = sweep_grid_layers(grid, value, layers, err);
             if (!value) {
                 err->line = line;
                 return SIZE_MAX;
@@ -320,7 +322,7 @@ static struct train_spec *create_spec(struct builder *b, struct train_setting *s
     size_t count = collect_settings(b, settings, layers, &err);
 
     if (count == SIZE_MAX) {
-        grid_fault(&b->grid, err.line, "%s", err.detail);
+        sweep_grid_fault(&b->grid, err.line, "%s", err.detail);
         return NULL;
     }
     for (int i = 0; i < TRIES; i++) {
@@ -333,7 +335,7 @@ static struct train_spec *create_spec(struct builder *b, struct train_setting *s
         for (int k = 0; k < i; k++)
             consequence = consequence || !key || depends(key, removed[k]);
         if (!consequence)
-            grid_fault(&b->grid, err.line, "%s", err.detail);
+            sweep_grid_fault(&b->grid, err.line, "%s", err.detail);
         if (!key || !remove_setting(settings, &count, err.line))
             break;
         removed[i] = key;
@@ -383,7 +385,7 @@ static void create_specs(struct builder *b)
 
     b->unique = cs_xcalloc(grid->point_count, sizeof *b->unique);
     for (size_t p = 0; p < grid->point_count && grid->faults.count < GRID_MAX_FAULTS; p++) {
-        grid_restore(grid, p);
+        sweep_grid_restore(grid, p);
         struct train_spec *spec = create_spec(b, settings, &layers, b->seeds ? b->seeds[0] : 0);
         if (!spec)
             continue;
@@ -428,10 +430,10 @@ static void check_tag(struct builder *b, const char *key, const char *text, cons
             count++;
         const char *near = cs_nearest(tag, tags, count);
         if (near)
-            grid_fault(&b->grid, line, "%s = %.120s: no such tag %.80s; did you mean %s?", key,
-                       text, tag, near);
+            sweep_grid_fault(&b->grid, line, "%s = %.120s: no such tag %.80s; did you mean %s?",
+                             key, text, tag, near);
         else
-            grid_fault(&b->grid, line, "%s = %.120s: no such tag %.80s", key, text, tag);
+            sweep_grid_fault(&b->grid, line, "%s = %.120s: no such tag %.80s", key, text, tag);
         return;
     }
 }
@@ -469,10 +471,10 @@ static bool check_count(struct builder *b)
     if (__builtin_mul_overflow(b->unique_count, b->plan->seed_count, &trials) ||
         (double) trials > b->max_trials) {
         const bool own = b->max_trials_line != 0;
-        grid_fault(&b->grid, b->max_trials_line,
-                   "%zu points x %zu seeds are more than %s%.0f trials%s", b->unique_count,
-                   b->plan->seed_count, own ? "max_trials = " : "", b->max_trials,
-                   own ? "" : "; split the grid");
+        sweep_grid_fault(&b->grid, b->max_trials_line,
+                         "%zu points x %zu seeds are more than %s%.0f trials%s", b->unique_count,
+                         b->plan->seed_count, own ? "max_trials = " : "", b->max_trials,
+                         own ? "" : "; split the grid");
         return false;
     }
     return true;
@@ -567,7 +569,7 @@ static void create_trials(struct builder *b)
     for (size_t u = 0; u < b->unique_count; u++) {
         struct unique *unique = &b->unique[u];
         if (plan->seed_count > 1)
-            grid_restore(grid, unique->point);
+            sweep_grid_restore(grid, unique->point);
         for (size_t s = 0; s < plan->seed_count; s++) {
             struct train_spec *spec =
                 s ? create_spec(b, settings, &layers, b->seeds[s]) : unique->spec;
@@ -629,7 +631,7 @@ static char *resolve(const struct builder *b)
     const struct grid *grid = &b->grid;
     const struct grid_section *open = NULL;
     struct cs_buf out = {0};
-    bool named = grid_sweep_entry(grid, "name") != NULL, has_sweep = false;
+    bool named = sweep_grid_sweep_entry(grid, "name") != NULL, has_sweep = false;
     size_t count;
     struct placed *placed = place_entries(grid, &count);
 
@@ -659,11 +661,11 @@ static void move_warnings(struct builder *b)
 {
     struct grid_faults *list = &b->grid.warnings;
 
-    grid_faults_sort(list);
+    sweep_grid_faults_sort(list);
     b->plan->warnings = cs_arena_alloc(&b->grid.arena, list->count * sizeof *b->plan->warnings);
     for (size_t i = 0; i < list->count; i++) {
         struct cs_buf line = {0};
-        grid_faults_print(&line, list, b->grid.path, i);
+        sweep_grid_faults_print(&line, list, b->grid.path, i);
         b->plan->warnings[b->plan->warning_count++] = cs_arena_strdup(&b->grid.arena, line.data);
         cs_buf_clear(&line);
     }
@@ -673,9 +675,9 @@ static void move_faults(struct builder *b, struct sweep_faults *faults)
 {
     struct grid_faults *list = &b->grid.faults;
 
-    grid_faults_sort(list);
+    sweep_grid_faults_sort(list);
     for (size_t i = 0; i < list->count; i++) {
-        grid_faults_print(&faults->text, list, b->grid.path, i);
+        sweep_grid_faults_print(&faults->text, list, b->grid.path, i);
         cs_buf_adds(&faults->text, "\n");
         faults->count++;
     }
@@ -686,7 +688,7 @@ static void build(struct builder *b)
     struct sweep_plan *plan = b->plan;
 
     read_sweep(b);
-    grid_expand(&b->grid);
+    sweep_grid_expand(&b->grid);
     if (b->grid.stopped)
         return;
     create_specs(b);
@@ -708,7 +710,7 @@ int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *in
 {
     struct builder b = {.plan = cs_xcalloc(1, sizeof *b.plan)};
 
-    int rc = grid_read(&b.grid, input);
+    int rc = sweep_grid_read(&b.grid, input);
     b.plan->path = cs_arena_strdup(&b.grid.arena, input->path);
     if (rc == 0)
         build(&b);
@@ -721,7 +723,7 @@ int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *in
     free(b.seeds);
     b.plan->arena = b.grid.arena;
     b.grid.arena = (struct cs_arena){0};
-    grid_clear(&b.grid);
+    sweep_grid_clear(&b.grid);
     if (rc < 0) {
         sweep_plan_free(b.plan);
         return rc;

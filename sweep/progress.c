@@ -282,9 +282,12 @@ void sweep_progress_end(sweep_progress *p, int slot, int number, const char *nam
     else
         p->done++;
     if (speaks(p)) {
-        printf("%s %s  %s %.4f  %.2f s  [%d of %d]\n", state, name, p->options.metric,
-               cs_json_get_number(last, p->options.metric, NAN),
-               cs_json_get_number(line, "seconds", 0), p->done, p->options.total);
+        const double value = cs_json_get_number(last, p->options.metric, NAN);
+        printf("%s %s", state, name);
+        if (!isnan(value))
+            printf("  %s %.4f  %.2f s", p->options.metric, value,
+                   cs_json_get_number(line, "seconds", 0));
+        printf("  [%d of %d]\n", p->done + p->failed, p->options.total);
         fflush(stdout);
     }
     pass_on(p, name, line);

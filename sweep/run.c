@@ -608,10 +608,10 @@ static void print_plan(struct run *r)
         sweep_progress_json(r->progress, line);
         json_decref(line);
     } else if (!r->options.quiet) {
-        printf("%s: %zu points x %zu seed%s = %zu trials, %zu done before, %d slots; TensorBoard: "
+        printf("%s: %zu points x %zu seed%s = %zu trials, %zu done before, %d slot%s; TensorBoard: "
                "tensorboard --logdir %s\n",
                plan->name, plan->point_count, plan->seed_count, plan->seed_count == 1 ? "" : "s",
-               plan->trial_count, before, r->slots, r->dir);
+               plan->trial_count, before, r->slots, r->slots == 1 ? "" : "s", r->dir);
         fflush(stdout);
     }
 }

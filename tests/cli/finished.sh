@@ -31,7 +31,7 @@ git -C checkpoints.git show-ref > "$talk/refs"
 runs 0 toy.ini
 sed -n '1,2p' "$talk/out" > "$talk/head"
 same "$talk/head" "the first lines" << 'END'
-toy: 4 points x 1 seed = 4 trials, 4 done before, 1 slots; TensorBoard: tensorboard --logdir runs/toy
+toy: 4 points x 1 seed = 4 trials, 4 done before, 1 slot; TensorBoard: tensorboard --logdir runs/toy
 nothing to do: every trial is done
 END
 tail -n 1 "$talk/out" > "$talk/tail"

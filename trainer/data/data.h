@@ -51,7 +51,7 @@ struct train_dataset_kind {
     const char *help;
     /* args: the words after the name, "" when none. CS_EPARSE or CS_ERANGE with the message. */
     int (*describe)(struct train_data_info *out, const char *args, struct cs_error *err);
-    /* Are its files there and readable? NULL: it needs none. */
+    /* Are its files there, with the right headers? NULL: it needs none. */
     int (*check)(const char *path, struct cs_error *err);
     /* Fill data->train/val pixels or values, labels; index and count are made by the caller. */
     int (*load)(struct train_data *data, const char *args, const char *path,

@@ -20,6 +20,20 @@
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10, TRAIN = 60000, TEST = 10000 };
 
+struct idx_file {
+    const char *name;
+    uint32_t magic, count, item; /* item: bytes of one image or label */
+};
+
+enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS };
+
+static const struct idx_file files[] = {
+    [TRAIN_IMAGES] = {"train-images-idx3-ubyte", 0x803, TRAIN, PIXELS},
+    [TRAIN_LABELS] = {"train-labels-idx1-ubyte", 0x801, TRAIN, 1},
+    [TEST_IMAGES] = {"t10k-images-idx3-ubyte", 0x803, TEST, PIXELS},
+    [TEST_LABELS] = {"t10k-labels-idx1-ubyte", 0x801, TEST, 1},
+};
+
 static int describe(struct train_data_info *out, const char *args, struct cs_error *err)
 {
     if (*args)
@@ -52,21 +66,6 @@ static int missing(const char *folder, const char *name, struct cs_error *err)
                    "dataset-fashion-mnist "
                    "or set path",
                    name, folder);
-}
-
-static int check(const char *path, struct cs_error *err)
-{
-    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                                        "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
-    const char *folder = *path ? path : DEBIAN_FOLDER;
-
-    for (size_t i = 0; i < CS_COUNT(names); i++) {
-        char *found = locate(folder, names[i]);
-        if (!found)
-            return missing(folder, names[i], err);
-        free(found);
-    }
-    return 0;
 }
 
 static uint32_t big_endian(const uint8_t *p)
@@ -114,29 +113,39 @@ static int read_end(gzFile file, const char *path, struct cs_error *err)
     return n < 0 ? damaged(file, path, err) : 0;
 }
 
-/* Header, then count items of item bytes into *out (malloc'ed). */
-static int read_idx(uint8_t **out, const char *path, uint32_t magic, uint32_t count, uint32_t item,
-                    struct cs_error *err)
+/* Open a file and read past its header, which must say what the data set is known to hold. */
+static int open_idx(gzFile *out, const char *path, const struct idx_file *idx, struct cs_error *err)
 {
     uint8_t header[16];
-    const unsigned header_size = magic == 0x803 ? 16 : 8;
+    const bool images = idx->magic == 0x803;
     gzFile file = gzopen(path, "rbe");
 
     if (!file)
         return cs_fail_errno(err, "%s: cannot open", path);
     gzbuffer(file, 1 << 17);
-    int rc = read_exactly(file, path, header, header_size, err);
-    if (rc == 0 && (big_endian(header) != magic || big_endian(header + 4) != count ||
-                    (header_size == 16 &&
-                     (big_endian(header + 8) != SIDE || big_endian(header + 12) != SIDE))))
-        rc = cs_fail(err, CS_ECORRUPT, "%s: not an IDX file of %u items of %u bytes", path, count,
-                     item);
-    uint8_t *data = NULL;
-    if (rc == 0) {
-        data = malloc((size_t) count * item);
-        rc = data ? read_exactly(file, path, data, count * item, err)
+    int rc = read_exactly(file, path, header, images ? 16 : 8, err);
+    if (rc == 0 &&
+        (big_endian(header) != idx->magic || big_endian(header + 4) != idx->count ||
+         (images && (big_endian(header + 8) != SIDE || big_endian(header + 12) != SIDE))))
+        rc = cs_fail(err, CS_ECORRUPT, "%s: not an IDX file of %u items of %u bytes", path,
+                     idx->count, idx->item);
+    if (rc < 0)
+        gzclose(file);
+    else
+        *out = file;
+    return rc;
+}
+
+/* The whole file into *out (malloc'ed). */
+static int read_idx(uint8_t **out, const char *path, const struct idx_file *idx,
+                    struct cs_error *err)
+{
+    gzFile file;
+
+    CS_TRY(open_idx(&file, path, idx, err));
+    uint8_t *data = malloc((size_t) idx->count * idx->item);
+    int rc = data ? read_exactly(file, path, data, idx->count * idx->item, err)
                   : cs_fail(err, CS_ENOMEM, "no memory for %s", path);
-    }
     if (rc == 0)
         rc = read_end(file, path, err);
     gzclose(file);
@@ -147,16 +156,33 @@ static int read_idx(uint8_t **out, const char *path, uint32_t magic, uint32_t co
     return rc;
 }
 
-static int read_named(uint8_t **out, const char *folder, const char *name, uint32_t magic,
-                      uint32_t count, uint32_t item, struct cs_error *err)
+static int read_named(uint8_t **out, const char *folder, const struct idx_file *idx,
+                      struct cs_error *err)
 {
-    char *path = locate(folder, name);
+    char *path = locate(folder, idx->name);
 
     if (!path)
-        return missing(folder, name, err);
-    const int rc = read_idx(out, path, magic, count, item, err);
+        return missing(folder, idx->name, err);
+    const int rc = read_idx(out, path, idx, err);
     free(path);
     return rc;
+}
+
+/* All four are there, with the right headers. */
+static int check(const char *path, struct cs_error *err)
+{
+    const char *folder = *path ? path : DEBIAN_FOLDER;
+
+    for (size_t i = 0; i < CS_COUNT(files); i++) {
+        gzFile file;
+        char *found = locate(folder, files[i].name);
+        const int rc =
+            found ? open_idx(&file, found, &files[i], err) : missing(folder, files[i].name, err);
+        free(found);
+        CS_TRY(rc);
+        gzclose(file);
+    }
+    return 0;
 }
 
 static int take_labels(struct train_side *side, void **owned, uint8_t *bytes, int count,
@@ -176,19 +202,17 @@ static int take_labels(struct train_side *side, void **owned, uint8_t *bytes, in
     return 0;
 }
 
-static int load_side(struct train_side *side, void **owned, const char *folder, const char *prefix,
-                     int count, struct cs_error *err)
+/* files[first] are the images, files[first + 1] the labels. */
+static int load_side(struct train_side *side, void **owned, const char *folder, int first,
+                     struct cs_error *err)
 {
-    char name[64];
     uint8_t *images = NULL, *labels = NULL;
 
-    snprintf(name, sizeof name, "%s-images-idx3-ubyte", prefix);
-    CS_TRY(read_named(&images, folder, name, 0x803, (uint32_t) count, PIXELS, err));
+    CS_TRY(read_named(&images, folder, &files[first], err));
     owned[0] = images;
     side->pixels = images;
-    snprintf(name, sizeof name, "%s-labels-idx1-ubyte", prefix);
-    CS_TRY(read_named(&labels, folder, name, 0x801, (uint32_t) count, 1, err));
-    const int rc = take_labels(side, &owned[1], labels, count, err);
+    CS_TRY(read_named(&labels, folder, &files[first + 1], err));
+    const int rc = take_labels(side, &owned[1], labels, (int) files[first + 1].count, err);
     free(labels);
     return rc;
 }
@@ -200,8 +224,8 @@ static int load(struct train_data *data, const char *args, const char *path,
 
     (void) args;
     (void) info;
-    CS_TRY(load_side(&data->train, &data->owned[0], folder, "train", TRAIN, err));
-    return load_side(&data->val, &data->owned[2], folder, "t10k", TEST, err);
+    CS_TRY(load_side(&data->train, &data->owned[0], folder, TRAIN_IMAGES, err));
+    return load_side(&data->val, &data->owned[2], folder, TEST_IMAGES, err);
 }
 
 const struct train_dataset_kind train_dataset_fashion_mnist = {

@@ -3,7 +3,7 @@
  * multiplied by factor; PyTorch's rules and defaults (threshold relative or absolute, cooldown, min_lr, and a
  * change of at most 1e-8 is not made). mode = min watches Loss/Val, mode = max Accuracy/Val. NaN is never better.
  *
- * state: [0] best, [1] bad epochs, [2] cooldown left, [3] begun
+ * state: [0] best, [1] bad epochs, [2] cooldown left
  */
 #include <math.h>
 #include <stddef.h>
