@@ -210,7 +210,8 @@ static int check_given(const struct train_spec *spec, const struct train_setting
     return 0;
 }
 
-/* Flatten the values of rows into args: lists take as many places as they have numbers. */
+/* Flatten the values of rows into args: a list takes as many places as it has numbers, after one with their count
+ * when the row leaves it open. */
 static void fill_args(double *args, const struct train_spec *spec, const struct cs_param *rows,
                       int count)
 {
@@ -222,6 +223,8 @@ static void fill_args(double *args, const struct train_spec *spec, const struct 
         if (cs_param_parse(&value, &rows[i], train_spec_get(spec, rows[i].name), &arena, NULL) < 0)
             continue; /* parsed before: cannot fail */
         if (rows[i].type == CS_FLOATS || rows[i].type == CS_INTS) {
+            if (rows[i].count == 0 && at < TRAIN_ARGS)
+                args[at++] = value.count;
             for (int k = 0; k < value.count && at < TRAIN_ARGS; k++)
                 args[at++] = value.list[k];
         } else if (at < TRAIN_ARGS) {

@@ -45,7 +45,7 @@ struct train_setting {
     int line; /* of the grid file, 0 = none: put into err->line when this setting is at fault */
 };
 
-enum { TRAIN_ARGS = 24 };
+enum { TRAIN_ARGS = CS_LIST_MAX + 16 }; /* a list of open length, and the rest */
 
 struct train_spec {
     struct cs_arena arena;

@@ -11,11 +11,16 @@
  *   NAME_slots(variant)            foldable: the loops of the backends are compiled once per variant
  *   NAME_body(w, g, slot, h, variant)   the new weight; slot[0 ... NAME_slots(variant) - 1] are updated
  * A body has no branch that depends on data, so that it vectorises, and returns what the unflushed state gives,
- * so that a NaN reaches the weights. It keeps w = +0 when w, g and all state are +0 (padding).
+ * so that a NaN reaches the weights. Where w, g and all state are +0 (padding), w and the state stay +0.
  */
 /* clang-format off */
 #include "kernels/optim/sgd.h"
 #include "kernels/optim/adam.h"
 #include "kernels/optim/adamw.h"
 #include "kernels/optim/rmsprop.h"
+#include "kernels/optim/adagrad.h"
+#include "kernels/optim/adadelta.h"
+#include "kernels/optim/adamax.h"
+#include "kernels/optim/radam.h"
+#include "kernels/optim/lion.h"
 /* clang-format on */

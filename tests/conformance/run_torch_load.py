@@ -25,6 +25,8 @@ import oracle
 LAYERS = ["flatten > linear 64 > relu > dropout 0.25 > linear 32 > relu > linear 10", "flatten > linear 10"]
 OPTIMIZERS = {
     "sgd": [], "adam": ["exp_avg", "exp_avg_sq"], "adamw": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"],
+    "adagrad": ["sum"], "adadelta": ["square_avg", "acc_delta"], "adamax": ["exp_avg", "exp_inf"],
+    "radam": ["exp_avg", "exp_avg_sq"], "lion": ["exp_avg"],
 }
 EPOCHS, LIMIT, BATCH, SEED = 2, 2000, 64, 7
 STEPS = (LIMIT + BATCH - 1) // BATCH

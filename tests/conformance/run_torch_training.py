@@ -29,7 +29,11 @@ import artifacts
 import oracle
 
 SGD, ADAM, ADAMW, RMSPROP = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop
-STEP, PLATEAU = torch.optim.lr_scheduler.StepLR, torch.optim.lr_scheduler.ReduceLROnPlateau
+ADAGRAD, ADADELTA, ADAMAX, RADAM = torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.Adamax, torch.optim.RAdam
+SCHEDULERS = torch.optim.lr_scheduler
+STEP, PLATEAU = SCHEDULERS.StepLR, SCHEDULERS.ReduceLROnPlateau
+MULTISTEP, EXPONENTIAL, CONSTANT = SCHEDULERS.MultiStepLR, SCHEDULERS.ExponentialLR, SCHEDULERS.ConstantLR
+LINEAR, COSINE, RESTARTS = SCHEDULERS.LinearLR, SCHEDULERS.CosineAnnealingLR, SCHEDULERS.CosineAnnealingWarmRestarts
 DEEP = "flatten > linear 48 > relu > linear 32 > relu > linear 10"
 TOY = "linear 24 > relu > linear 16 > relu > linear 2"
 
@@ -61,6 +65,30 @@ class Uncorrected(torch.optim.Optimizer):
                 p.addcdiv_(m, v.sqrt() + 1e-8, value=-group["lr"])
 
 
+class Lion(torch.optim.Optimizer):
+    """arXiv 2302.06675, algorithm 2; PyTorch has none."""
+
+    def __init__(self, parameters, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            (beta1, beta2), rate = group["betas"], group["lr"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("exp_avg", torch.zeros_like(p))
+                direction = torch.sign(beta1 * m + (1 - beta1) * p.grad)
+                p.copy_((1 - rate * group["weight_decay"]) * p - rate * direction)
+                m.copy_(beta2 * m + (1 - beta2) * p.grad)
+
+
+NAMES = {SGD: "sgd", ADAM: "adam", ADAMW: "adamw", RMSPROP: "rmsprop", ADAGRAD: "adagrad", ADADELTA: "adadelta",
+         ADAMAX: "adamax", RADAM: "radam", Lion: "lion", STEP: "step", PLATEAU: "plateau", MULTISTEP: "multistep",
+         EXPONENTIAL: "exponential", CONSTANT: "constant", LINEAR: "linear", COSINE: "cosine",
+         RESTARTS: "cosine_restarts"}
+if hasattr(SCHEDULERS, "PolynomialLR"):  # since 1.13
+    NAMES[SCHEDULERS.PolynomialLR] = "polynomial"
+
 CASES = [
     case("sgd", SGD, {"lr": 0.1}, {"lr": 0.101}),
     case("sgd-momentum", SGD, {"lr": 0.03, "momentum": 0.9}, {"momentum": 0.89}),
@@ -75,6 +103,18 @@ CASES = [
     case("rmsprop", RMSPROP, {"lr": 1e-3}, {"alpha": 0.98}, bound=4e-5),
     case("rmsprop-centered", RMSPROP, {"lr": 1e-3, "momentum": 0.5, "centered": True, "weight_decay": 0.01},
          {"centered": False}, data="toy"),
+    case("adagrad", ADAGRAD, {"lr": 1e-2}, {"lr": 1.01e-2}, data="toy"),
+    case("adagrad-decay", ADAGRAD, {"lr": 0.05, "lr_decay": 0.02, "eps": 1e-3, "weight_decay": 0.01},
+         {"lr_decay": 0.021}, data="toy"),
+    case("adadelta", ADADELTA, {"lr": 1.0}, {"rho": 0.91}, data="toy"),
+    case("adadelta-decay", ADADELTA, {"lr": 0.5, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1}, {"eps": 1.1e-3},
+         data="toy"),
+    case("adamax", ADAMAX, {"lr": 2e-3}, {"betas": (0.9, 0.99)}, data="toy"),
+    case("adamax-eps", ADAMAX, {"lr": 1e-2, "eps": 1e-2, "weight_decay": 0.01}, {"eps": 1.1e-2}, data="toy"),
+    case("radam", RADAM, {"lr": 1e-2}, {"betas": (0.9, 0.998)}, data="toy"),
+    case("radam-decay", RADAM, {"lr": 1e-2, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1},
+         {"weight_decay": 0.11}, data="toy"),
+    case("lion", Lion, {"lr": 1e-3, "weight_decay": 0.1}, {"betas": (0.9, 0.98)}, data="toy"),
     case("scheduler-step", SGD, {"lr": 0.1}, {}, data="toy", epochs=5,
          scheduler=(STEP, {"step_size": 2, "gamma": 0.5}, {"step_size": 3})),
     case("scheduler-plateau", ADAM, {"lr": 0.02}, {}, data="toy", epochs=8,
@@ -88,6 +128,18 @@ CASES = [
     case("split", ADAM, {"lr": 5e-3}, {"lr": 5.05e-3}, data="split"),
 ]
 SPLIT_ROWS, SPLIT_VAL = 1003, 201
+SCHEDULES = [
+    (STEP, {"step_size": 7, "gamma": 0.3}), (MULTISTEP, {"milestones": [3, 50, 20, 20]}),
+    (MULTISTEP, {"milestones": [90], "gamma": 2.5}), (EXPONENTIAL, {"gamma": 0.93}), (CONSTANT, {}),
+    (CONSTANT, {"factor": 0.07, "total_iters": 30}), (LINEAR, {}),
+    (LINEAR, {"start_factor": 1.0, "end_factor": 0.01, "total_iters": 80}),
+    (LINEAR, {"start_factor": 0.9, "end_factor": 0.0, "total_iters": 70}),
+    (COSINE, {"T_max": 100, "eta_min": 0.001}), (COSINE, {"T_max": 11}), (COSINE, {"T_max": 1, "eta_min": 0.01}),
+    (RESTARTS, {"T_0": 10}), (RESTARTS, {"T_0": 3, "T_mult": 2, "eta_min": 0.002}),
+    *([(SCHEDULERS.PolynomialLR, {}), (SCHEDULERS.PolynomialLR, {"total_iters": 90, "power": 1.7})]
+      if hasattr(SCHEDULERS, "PolynomialLR") else []),
+]
+SCHEDULE_EPOCHS = 100
 STATE_BOUND = 2e-5
 
 
@@ -109,20 +161,18 @@ def data_of(kind):
 def text(value):
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(map(repr, value)) if isinstance(value, tuple) else repr(value).strip("'")
+    return " ".join(map(repr, value)) if isinstance(value, (tuple, list)) else repr(value).strip("'")
 
 
 def run_csweep(folder, name, c, keys, settings):
-    optimizer = {SGD: "sgd", ADAM: "adam", ADAMW: "adamw", RMSPROP: "rmsprop"}[c["class"]]
     sections = {
         "sweep": {"seed": c["seed"]}, "data": {**keys, "batch_size": c["batch"]},
         "model": {"layers": c["layers"]}, "train": {"epochs": c["epochs"]},
-        "optimizer": {"optimizer": optimizer, **{k: text(v) for k, v in settings.items()}},
+        "optimizer": {"optimizer": NAMES[c["class"]], **{k: text(v) for k, v in settings.items()}},
     }
     if c["scheduler"]:
         kind, arguments, _ = c["scheduler"]
-        sections["scheduler"] = {"scheduler": {STEP: "step", PLATEAU: "plateau"}[kind],
-                                 **{k: text(v) for k, v in arguments.items()}}
+        sections["scheduler"] = {"scheduler": NAMES[kind], **{k: text(v) for k, v in arguments.items()}}
     sweep = harness.Sweep(folder, harness.write_grid(os.path.join(folder, name + ".ini"), **sections), name)
     harness.must_run(sweep, "--quiet", "--jobs", "1")
     reference = f"refs/tags/{name}/0001/last"
@@ -186,6 +236,22 @@ def check_initial(checks, folder, data):
             checks.equal(f"initial {name}, seed {seed}", model[name].tobytes(), value.numpy().tobytes())
 
 
+def check_schedules(checks, folder):
+    """The rate of every epoch, 1e-12 relative; what is trained does not matter."""
+    for i, (kind, arguments) in enumerate(SCHEDULES):
+        c = case(f"schedule-{i}", SGD, {"lr": 0.05}, {}, data="toy", layers="linear 2", scheduler=(kind, arguments, {}),
+                 epochs=SCHEDULE_EPOCHS)
+        *_, curve = run_csweep(folder, c["name"], c, {"dataset": "random 64x4 classes=2"}, c["settings"])
+        optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.05)
+        scheduler, what = kind(optimizer, **arguments), f"{NAMES[kind]} {arguments}"
+        checks.equal(f"{what}: epochs", len(curve), SCHEDULE_EPOCHS)
+        for row in curve:
+            rate = optimizer.param_groups[0]["lr"]
+            checks.near(f"{what}: rate of epoch {row['epoch']}", row["Learning_Rate"], rate, 1e-12 * abs(rate))
+            optimizer.step()
+            scheduler.step()
+
+
 def main():
     checks, folder = harness.Checks(), harness.scratch()
     chosen = sys.argv[1:]
@@ -193,6 +259,7 @@ def main():
         harness.skip("no Fashion-MNIST here (Debian's package dataset-fashion-mnist)")
     data = {kind: data_of(kind) for kind in ("fashion", "toy", "split")}
     check_initial(checks, folder, data)
+    check_schedules(checks, folder)
     for c in CASES:
         if chosen and c["name"] not in chosen:
             continue

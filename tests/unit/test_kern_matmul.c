@@ -149,6 +149,12 @@ static const struct {
     {"rmsprop", {0.01, 0.99, 1e-8, 0.01, 0.9, 0}},
     {"rmsprop", {0.01, 0.9, 1e-8, 0, 0, 1}},
     {"rmsprop", {0.01, 0.9, 1e-8, 0, 0.9, 1}},
+    {"adagrad", {0.01, 0.1, 0.01, 1e-10}},
+    {"adadelta", {1, 0.9, 1e-6, 0.01}},
+    {"adamax", {0.002, 0.9, 0.999, 1e-8, 0.01}},
+    {"radam", {0.001, 0.9, 0.999, 1e-8, 0.01, 0}},
+    {"radam", {0.001, 0.9, 0.75, 1e-8, 0.01, 1}},
+    {"lion", {0.0001, 0.9, 0.99, 0.01}},
 };
 
 static void make_steps(struct kern_step steps[3], size_t setting)

@@ -65,6 +65,65 @@ static void replay_rmsprop(struct exact *e, double g, const double *args, double
     e->w -= lr * e->b;
 }
 
+static void replay_adagrad(struct exact *e, double g, const double *args, double lr, int t)
+{
+    g += args[2] * e->w;
+    e->v += g * g;
+    e->w -= lr / (1 + (t - 1) * args[1]) * g / (sqrt(e->v) + args[3]);
+}
+
+static void replay_adadelta(struct exact *e, double g, const double *args, double lr, int t)
+{
+    const double rho = args[1], eps = args[2];
+    double delta;
+
+    (void) t;
+    g += args[3] * e->w;
+    e->v = rho * e->v + (1 - rho) * g * g;
+    delta = sqrt(e->x + eps) / sqrt(e->v + eps) * g;
+    e->x = rho * e->x + (1 - rho) * delta * delta;
+    e->w -= lr * delta;
+}
+
+static void replay_adamax(struct exact *e, double g, const double *args, double lr, int t)
+{
+    g += args[4] * e->w;
+    e->m = args[1] * e->m + (1 - args[1]) * g;
+    e->x = fmax(args[2] * e->x, fabs(g) + args[3]);
+    e->w -= lr / (1 - pow(args[1], t)) * e->m / e->x;
+}
+
+static void replay_radam(struct exact *e, double g, const double *args, double lr, int t)
+{
+    const double beta1 = args[1], beta2 = args[2], decay = args[4];
+    const double correction1 = 1 - pow(beta1, t), correction2 = 1 - pow(beta2, t);
+    const double rho_inf = 2 / (1 - beta2) - 1;
+    const double rho = rho_inf - 2 * t * pow(beta2, t) / correction2;
+    double step;
+
+    if (args[5] != 0)
+        e->w -= lr * decay * e->w;
+    else
+        g += decay * e->w;
+    e->m = beta1 * e->m + (1 - beta1) * g;
+    e->v = beta2 * e->v + (1 - beta2) * g * g;
+    step = lr * e->m / correction1;
+    if (rho > 5)
+        step *= sqrt(correction2) / (sqrt(e->v) + args[3]) *
+                sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho));
+    e->w -= step;
+}
+
+static void replay_lion(struct exact *e, double g, const double *args, double lr, int t)
+{
+    const double mixed = args[1] * e->m + (1 - args[1]) * g;
+
+    (void) t;
+    e->w *= 1 - lr * args[3];
+    e->w -= lr * ((mixed > 0) - (mixed < 0));
+    e->m = args[2] * e->m + (1 - args[2]) * g;
+}
+
 static const struct {
     const char *name;
     replay_fn *replay;
@@ -85,6 +144,18 @@ static const struct {
     {"rmsprop", replay_rmsprop, {1e-2, 0.9, 1e-8, 0.1, 0.9, 0}},
     {"rmsprop", replay_rmsprop, {1e-2, 0.9, 1e-4, 0, 0, 1}},
     {"rmsprop", replay_rmsprop, {1e-3, 0.99, 1e-4, 0.1, 0.5, 1}},
+    {"adagrad", replay_adagrad, {1e-2, 0, 0, 1e-10}},
+    {"adagrad", replay_adagrad, {1e-1, 0.1, 0.01, 1e-6}},
+    {"adadelta", replay_adadelta, {1, 0.9, 1e-6, 0}},
+    {"adadelta", replay_adadelta, {0.5, 0.8, 1e-3, 0.1}},
+    {"adamax", replay_adamax, {2e-3, 0.9, 0.999, 1e-8, 0}},
+    {"adamax", replay_adamax, {1e-2, 0.5, 0.9, 1e-3, 0.1}},
+    {"radam", replay_radam, {1e-3, 0.9, 0.999, 1e-8, 0, 0}},
+    {"radam", replay_radam, {1e-2, 0.8, 0.99, 1e-6, 0.1, 0}},
+    {"radam", replay_radam, {1e-2, 0.9, 0.99, 1e-8, 0.1, 1}},
+    {"radam", replay_radam, {1e-2, 0.9, 0.6, 1e-8, 0, 0}}, /* never rectified */
+    {"lion", replay_lion, {1e-4, 0.9, 0.99, 0}},
+    {"lion", replay_lion, {1e-2, 0.5, 0.8, 0.1}},
 };
 
 /* Gradients of either sign with a trend, none near 0 for long. */
@@ -137,7 +208,8 @@ static void test_optim__replay(void **state)
 /* Each row of the registry is complete, and its defaults are PyTorch's. */
 static void test_optim__registry(void **state)
 {
-    static const char *const names[] = {"sgd", "adam", "adamw", "rmsprop"};
+    static const char *const names[] = {"sgd",      "adam",   "adamw", "rmsprop", "adagrad",
+                                        "adadelta", "adamax", "radam", "lion"};
     const struct kern_optim *const *all = kern_optim_all();
 
     (void) state;
@@ -154,14 +226,21 @@ static void test_optim__registry(void **state)
 /* Every default parses, and the numbers fill args in row order. */
 static void test_optim__defaults(void **state)
 {
-    static const double want[4][6] = {{1e-3, 0, 0, 0, 0},
-                                      {1e-3, 0.9, 0.999, 1e-8, 0, 0},
-                                      {1e-3, 0.9, 0.999, 1e-8, 1e-2, 0},
-                                      {1e-2, 0.99, 1e-8, 0, 0, 0}};
+    static const double want[][6] = {
+        {1e-3, 0, 0, 0, 0},
+        {1e-3, 0.9, 0.999, 1e-8, 0, 0},
+        {1e-3, 0.9, 0.999, 1e-8, 1e-2, 0},
+        {1e-2, 0.99, 1e-8, 0, 0, 0},
+        {1e-2, 0, 0, 1e-10},
+        {1, 0.9, 1e-6, 0},
+        {2e-3, 0.9, 0.999, 1e-8, 0},
+        {1e-3, 0.9, 0.999, 1e-8, 0, 0},
+        {1e-4, 0.9, 0.99, 0},
+    };
     struct cs_arena arena = {0};
 
     (void) state;
-    for (int k = 0; k < 4; k++) {
+    for (size_t k = 0; k < CS_COUNT(want); k++) {
         const struct kern_optim *optim = kern_optim_all()[k];
         double args[KERN_OPTIM_ARGS] = {0};
         int filled = 0;
@@ -177,6 +256,7 @@ static void test_optim__defaults(void **state)
                 args[filled++] = value.num;
         }
         assert_memory_equal(args, want[k], sizeof want[k]);
+        assert_true(filled <= (int) CS_COUNT(want[k]));
         assert_int_equal(optim->check(args, NULL), 0);
         assert_int_equal(optim->variant(args), 0);
     }
@@ -213,6 +293,11 @@ static void test_optim__slot_names(void **state)
         {"rmsprop", {0.1, 0.99, 1e-8, 0, 0.9, 0}, {"square_avg", "momentum_buffer"}},
         {"rmsprop", {0.1, 0.99, 1e-8, 0, 0, 1}, {"square_avg", "grad_avg"}},
         {"rmsprop", {0.1, 0.99, 1e-8, 0, 0.9, 1}, {"square_avg", "momentum_buffer", "grad_avg"}},
+        {"adagrad", {0.1, 0, 0, 1e-10}, {"sum"}},
+        {"adadelta", {1, 0.9, 1e-6, 0}, {"square_avg", "acc_delta"}},
+        {"adamax", {0.1, 0.9, 0.999, 1e-8, 0}, {"exp_avg", "exp_inf"}},
+        {"radam", {0.1, 0.9, 0.999, 1e-8, 0, 0}, {"exp_avg", "exp_avg_sq"}},
+        {"lion", {0.1, 0.9, 0.99, 0}, {"exp_avg"}},
     };
 
     (void) state;
@@ -245,6 +330,9 @@ static void test_optim__nan_and_decay(void **state)
         assert_true(w[1] == 0.0f || optim->slots(step.variant) > 0);
         for (int i = 2; i < WEIGHTS; i++)
             assert_true(w[i] == 0.0f && !signbit(w[i])); /* padding stays +0 */
+        for (int k = 0; k < optim->slots(step.variant); k++)
+            for (int i = 2; i < WEIGHTS; i++)
+                assert_true(s[k][i] == 0.0f && !signbit(s[k][i])); /* in the state too */
         for (int k = 0; k < optim->slots(step.variant); k++)
             assert_true(s[k][1] == 0.0f || fabsf(s[k][1]) >= 0x1p-126f);
     }

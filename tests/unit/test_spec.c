@@ -337,8 +337,9 @@ static void refusals_of_values(void **state)
     refused(BASE ";shuffle=maybe", CS_EPARSE, 12, "shuffle = maybe: must be yes or no");
     refused(BASE ";optimizer=adamm", CS_ENONAME, 12,
             "optimizer = adamm: no such optimizer; did you mean adam?");
-    refused(BASE ";scheduler=exponential", CS_ENONAME, 12,
-            "scheduler = exponential: must be one of none, step, plateau");
+    refused(BASE ";scheduler=sawtooth", CS_ENONAME, 12,
+            "scheduler = sawtooth: must be one of none, step, multistep, exponential, constant, "
+            "linear, polynomial, cosine, cosine_restarts, plateau");
     refused(BASE ";loss=mse", CS_ENONAME, 12, "loss = mse: must be one of cross_entropy");
     refused(BASE ";optimizer=adam;betas=0.9", CS_EPARSE, 13,
             "betas = 0.9: must be 2 numbers in [0, 0.9999999], separated by blanks");
@@ -584,7 +585,7 @@ static void config_faults(void **state)
 static void topics_and_tags(void **state)
 {
     static const char *const kinds[] = {"optimizer", "scheduler", "loss", "layer", "dataset"};
-    static const size_t counts[] = {4, 3, 1, 4, 2};
+    static const size_t counts[] = {9, 10, 1, 4, 2};
     static const char *const tags[] = {"Loss/Train",   "Accuracy/Train", "Loss/Val",
                                        "Accuracy/Val", "Learning_Rate",  "Grad/Norm"};
     struct train_spec *s = make(BASE);

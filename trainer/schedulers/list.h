@@ -5,4 +5,11 @@
 #define TRAIN_SCHEDULERS(X) \
     X(none)                 \
     X(step)                 \
+    X(multistep)            \
+    X(exponential)          \
+    X(constant)             \
+    X(linear)               \
+    X(polynomial)           \
+    X(cosine)               \
+    X(cosine_restarts)      \
     X(plateau)

@@ -20,7 +20,8 @@ enum { TRAIN_SCHEDULER_STATE = 8 };
 struct train_scheduler {
     const char *name;
     const char *help;
-    const struct cs_param *params; /* numbers in row order are args[]; a name is its index */
+    /* Numbers in row order are args[]; a name is its index; a list of open length is preceded by its length. */
+    const struct cs_param *params;
     int param_count;
     /* state is zeroed; returns the rate of the first epoch. */
     double (*begin)(double *state, const double *args, double initial_lr);

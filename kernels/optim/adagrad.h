@@ -1,0 +1,94 @@
+/*
+ * adagrad.h - Adagrad (Duchi, Hazan and Singer, JMLR 12, 2011; torch/optim/adagrad.py).
+ *
+ *     g = g + weight_decay w
+ *     s = s + g g
+ *     w = w - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)
+ *
+ * State: slot[0] = s. It does not decay, hence no flush. PyTorch's initial_accumulator_value is left out: state
+ * begins at 0, and stays +0 in the padding (contract.h). eps is above 0, as in Adam.
+ */
+#ifndef KERN_OPTIM_ADAGRAD_H
+#define KERN_OPTIM_ADAGRAD_H
+
+#include <math.h>
+
+#include "common/cs_param.h"
+#include "kernels/contract.h"
+#include "kernels/optim.h"
+
+struct cs_error;
+
+static const char adagrad_help[] = "steps scaled by the sum of all squared gradients";
+
+static const struct cs_param adagrad_params[] = {
+    {.name = "lr", .type = CS_FLOAT, .def = "1e-2", .min = 0, .max = INFINITY, .help = "step size"},
+    {.name = "lr_decay",
+     .type = CS_FLOAT,
+     .def = "0",
+     .min = 0,
+     .max = INFINITY,
+     .help = "step t is divided by 1 + (t - 1) lr_decay"},
+    {.name = "weight_decay",
+     .type = CS_FLOAT,
+     .def = "0",
+     .min = 0,
+     .max = INFINITY,
+     .help = "L2 penalty"},
+    {.name = "eps",
+     .type = CS_FLOAT,
+     .def = "1e-10",
+     .min = 1e-30,
+     .max = INFINITY,
+     .help = "added to the denominator"},
+};
+
+enum { ADAGRAD_LR, ADAGRAD_LR_DECAY, ADAGRAD_WEIGHT_DECAY, ADAGRAD_EPS };
+
+static inline int adagrad_check(const double *args, struct cs_error *err)
+{
+    (void) args;
+    (void) err;
+    return 0;
+}
+
+static inline int adagrad_variant(const double *args)
+{
+    (void) args;
+    return 0;
+}
+
+KERN_FN int adagrad_slots(int variant)
+{
+    (void) variant;
+    return 1;
+}
+
+static inline const char *adagrad_slot_name(int variant, int slot)
+{
+    (void) variant;
+    (void) slot;
+    return "sum";
+}
+
+/* v: -lr / (1 + (t - 1) lr_decay), weight_decay, eps */
+static inline void adagrad_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+{
+    out->v[0] = (float) (-lr / (1 + (double) (t - 1) * args[ADAGRAD_LR_DECAY]));
+    out->v[1] = (float) args[ADAGRAD_WEIGHT_DECAY];
+    out->v[2] = (float) args[ADAGRAD_EPS];
+}
+
+KERN_FN float adagrad_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
+{
+    (void) variant;
+    g = fmaf(h->v[1], w, g);
+    slot[0] = fmaf(g, g, slot[0]);
+    return fmaf(h->v[0], g / (sqrtf(slot[0]) + h->v[2]), w);
+}
+
+#endif
+
+#ifdef KERN_OPTIM_EACH
+KERN_OPTIM_EACH(adagrad)
+#endif

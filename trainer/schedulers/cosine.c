@@ -1,0 +1,46 @@
+/*
+ * cosine.c - CosineAnnealingLR: half a cosine from the rate down to eta_min in T_max epochs; beyond them the cosine
+ * goes on and the rate rises again (arXiv 1608.03983 without restarts). Recursively, as PyTorch does: the quotient
+ * of two neighbours on the cosine, but at its lowest point, where the quotient is 0 / 0, the rise from eta_min.
+ * PyTorch has no default T_max.
+ */
+#include <math.h>
+
+#include "trainer/schedulers/scheduler.h"
+
+static const struct cs_param params[] = {
+    {"T_max", CS_INT, "10", 1, 1e9, 0, NULL, "epochs down to eta_min; as many more lead up again"},
+    {"eta_min", CS_FLOAT, "0", 0, INFINITY, 0, NULL, "the lowest rate"},
+};
+enum { T_MAX, ETA_MIN };
+
+static double begin(double *state, const double *args, double initial_lr)
+{
+    (void) state;
+    (void) args;
+    return initial_lr;
+}
+
+static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
+                   double val_loss, double val_accuracy)
+{
+    const double t_max = args[T_MAX], eta_min = args[ETA_MIN], e = (double) epoch;
+    const int64_t half = (int64_t) t_max;
+
+    (void) state;
+    (void) val_loss;
+    (void) val_accuracy;
+    if ((epoch - 1 - half) % (2 * half) == 0)
+        return lr + (initial_lr - eta_min) * (1 - cos(M_PI / t_max)) / 2;
+    return (1 + cos(M_PI * e / t_max)) / (1 + cos(M_PI * (e - 1) / t_max)) * (lr - eta_min) +
+           eta_min;
+}
+
+const struct train_scheduler train_scheduler_cosine = {
+    .name = "cosine",
+    .help = "CosineAnnealingLR: half a cosine down to eta_min",
+    .params = params,
+    .param_count = CS_COUNT(params),
+    .begin = begin,
+    .next = next,
+};
