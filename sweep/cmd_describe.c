@@ -54,8 +54,8 @@ static void print_entry(const struct entry *entry, struct cs_arena *arena)
 {
     const char *def = *entry->row->def ? entry->row->def : "empty";
 
-    printf("  %-16s %s\n", entry->row->name, entry->row->help);
-    printf("  %-16s %s; default %s", "", cs_param_expected(entry->row, arena), def);
+    printf("  %-22s %s\n", entry->row->name, entry->row->help);
+    printf("  %-22s %s; default %s", "", cs_param_expected(entry->row, arena), def);
     if (entry->owner)
         printf("; of %s = %s", entry->owner_key, entry->owner);
     putchar('\n');
