@@ -100,8 +100,13 @@ static void draw_slot(const sweep_progress *p, int slot, int columns)
     for (int i = 0; i < BAR; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[BAR] = '\0';
-    snprintf(text, sizeof text, "  %2d [%s] %3d/%d  loss %-7.4f acc %.4f %7.0f/s  %s", slot, bar,
-             l->epoch, l->epochs, l->loss, l->accuracy, l->samples_per_second, l->name);
+    char loss[16] = "-", accuracy[16] = "-"; /* until they are known */
+    if (!isnan(l->loss))
+        snprintf(loss, sizeof loss, "%.4f", l->loss);
+    if (!isnan(l->accuracy))
+        snprintf(accuracy, sizeof accuracy, "%.4f", l->accuracy);
+    snprintf(text, sizeof text, "  %2d [%s] %3d/%d  loss %-7s acc %-6s %7.0f/s  %s", slot, bar,
+             l->epoch, l->epochs, loss, accuracy, l->samples_per_second, l->name);
     print_cut(text, columns);
 }
 
