@@ -60,7 +60,7 @@ expect "a clone has the same tags" "$(git -C "$repo" show-ref --tags)" "$(git -C
 echo "ok - a clone, packed, verifies"
 
 # Plain git packs the repository while savers run: no acknowledged tag may be lost.
-"$sample" loop "$repo" packed > "$work/acks" &
+"$sample" loop "$repo" packed 0 > "$work/acks" &
 saver=$!
 round=0
 while [ $round -lt 8 ] || { [ $round -lt 300 ] && [ "$(wc -l < "$work/acks")" -lt 20 ]; }; do
@@ -79,7 +79,7 @@ present() {
     awk '{ last[$2] = $3 } END { for (t in last) print t, last[t] }' "$1" | while read -r tag id; do
         now=$(git -C "$repo" rev-parse -q --verify "refs/tags/$tag") || { echo "$tag"; continue; }
         [ "$now" = "$id" ] && continue
-        # a save that was killed between its ref and its line: newer by its counter
+        # a save that was killed between its ref and its line: newer by its number, which rises over all savers
         old=$(git -C "$repo" show "$id:metrics.json" 2> /dev/null | tr -dc 0-9)
         new=$(git -C "$repo" show "$tag:metrics.json" 2> /dev/null | tr -dc 0-9)
         [ -n "$new" ] && [ "$new" -gt "${old:-0}" ] || echo "$tag"
@@ -95,7 +95,7 @@ locks=0
 i=0
 while [ $i -lt "$kills" ] || { [ $i -lt $((8 * kills)) ] && [ "$(wc -l < "$work/acks")" -lt "$kills" ]; }; do
     i=$((i + 1))
-    "$sample" loop "$repo" killed >> "$work/acks" &
+    "$sample" loop "$repo" killed $((i * 10000)) >> "$work/acks" &
     saver=$!
     sleep "0.0$((RANDOM % 80 + 10))"
     kill -9 $saver

@@ -3,8 +3,9 @@
  * package).
  *
  *   ckpt_sample make REPO         three checkpoints with known content
- *   ckpt_sample loop REPO NAME    save NAME/0, NAME/1, ... for ever; "ack TAG BLOB" on stdout after
- *   each
+ *   ckpt_sample loop REPO NAME FIRST
+ *                                 save NAME/0, NAME/1, ... NAME/19, NAME/0 ... for ever, numbered from FIRST;
+ *                                 "ack TAG ID" on stdout after each
  *   ckpt_sample once REPO TAG     one save of files no other has; exit status 0 ok, 3 no space, 4
  *   busy, 1 else
  *   ckpt_sample verify REPO       load all; "bad TAG: WHY" lines; exit status 1 if any
@@ -94,14 +95,14 @@ static int command_make(ckpt_store *store)
     return 0;
 }
 
-static int command_loop(ckpt_store *store, const char *name)
+static int command_loop(ckpt_store *store, const char *name, int first)
 {
     struct ckpt_saved saved;
     struct cs_error err;
 
     for (int i = 0;; i++) {
         char *tag = cs_xasprintf("%s/%d", name, i % 20);
-        if (save(store, tag, i, &saved, &err) < 0)
+        if (save(store, tag, first + i, &saved, &err) < 0)
             return fail(&err);
         printf("ack %s %s\n", tag, saved.tag);
         fflush(stdout);
@@ -207,8 +208,8 @@ static int run(ckpt_store *store, int argc, char **argv)
         return command_verify(store);
     if (strcmp(command, "gc") == 0)
         return command_gc(store);
-    if (strcmp(command, "loop") == 0 && argc == 4)
-        return command_loop(store, argv[3]);
+    if (strcmp(command, "loop") == 0 && argc == 5)
+        return command_loop(store, argv[3], atoi(argv[4]));
     if (strcmp(command, "once") == 0 && argc == 4)
         return save(store, argv[3], (int) getpid(), &saved, &err) < 0 ? fail(&err) : 0;
     if (strcmp(command, "unlock") == 0 && argc == 4)

@@ -107,10 +107,16 @@ static json_t *json_of(const char *grid, const struct happened *h)
     return line;
 }
 
-/* The rate of the winner in row i. */
+/* The rate of the winner in row i, a JSON number; "null" when the row has none. Good until the next call. */
 static const char *winner(json_t *line, size_t i)
 {
-    return cs_json_get_text(json_array_get(json_object_get(line, "rows"), i), "lr", "?");
+    static char text[CS_DOUBLE_MAX];
+    const json_t *lr = json_object_get(json_array_get(json_object_get(line, "rows"), i), "lr");
+
+    if (json_is_null(lr))
+        return "null";
+    assert_true(json_is_number(lr));
+    return cs_format_double(text, json_number_value(lr));
 }
 
 static double number(json_t *line, size_t i, const char *what, const char *which)
@@ -153,9 +159,9 @@ static void a_table_for_people(void **state)
 {
     (void) state;
     prints(GRID, all_done,
-           "\nchoice          best lr  final Accuracy/Val  best Accuracy/Val   seeds  \n"
-           "optimizer=sgd   0.1      0.6000 +- 0.1000    0.7000 +- 0.2000        3  \n"
-           "optimizer=adam  0.2      0.3000 +- 0.2646    0.3000 +- 0.1000        3  \n"
+           "\nchoice          best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
+           "optimizer=sgd   0.1      0.6000 +- 0.1000    0.7000 +- 0.2000        3\n"
+           "optimizer=adam  0.2      0.3000 +- 0.2646    0.3000 +- 0.1000        3\n"
            "12 done of 12 trials\n");
 }
 
@@ -263,16 +269,16 @@ static void what_failed_is_counted(void **state)
                             {NULL, 0, 0, 0},
                             {"diverged", 0, 0, 0},
                             {"interrupted", 0, 0, 0}},
-        "\nchoice  best lr  final Accuracy/Val  best Accuracy/Val   seeds  \n"
-        "all     0.1      0.5000              0.5000                  1    (some trials failed or "
+        "\nchoice  best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
+        "all     0.1      0.5000              0.5000                  1  (some trials failed or "
         "diverged)\n"
         "1 done, 2 diverged, 1 failed of 6 trials\n");
     prints("[sweep]\nname = opt\n" TEST_BASE "[optimizer]\nmomentum = 0, 0.9\n",
            (struct happened[]){{"failed", 0, 0, 0}, {"done", 0.25, 0.5, 0}},
-           "\nchoice        best lr  final Accuracy/Val  best Accuracy/Val   seeds  \n"
+           "\nchoice        best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
            "momentum=0    -        -                   -                       0    (some trials "
            "failed or diverged)\n"
-           "momentum=0.9  -        0.2500              0.5000                  1  \n"
+           "momentum=0.9  -        0.2500              0.5000                  1\n"
            "1 done, 1 failed of 2 trials\n");
 }
 
