@@ -261,22 +261,21 @@ static void a_value_that_is_not_a_number_never_wins(void **state)
 static void what_failed_is_counted(void **state)
 {
     (void) state;
-    prints(
-        RATES,
-        (struct happened[]){{"done", 0.5, 0.5, 0},
-                            {"diverged", 0, 0, 0},
-                            {"failed", 0, 0, 0},
-                            {NULL, 0, 0, 0},
-                            {"diverged", 0, 0, 0},
-                            {"interrupted", 0, 0, 0}},
-        "\nchoice  best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
-        "all     0.1      0.5000              0.5000                  1  (some trials failed or "
-        "diverged)\n"
-        "1 done, 2 diverged, 1 failed of 6 trials\n");
+    prints(RATES,
+           (struct happened[]){{"done", 0.5, 0.5, 0},
+                               {"diverged", 0, 0, 0},
+                               {"failed", 0, 0, 0},
+                               {NULL, 0, 0, 0},
+                               {"diverged", 0, 0, 0},
+                               {"interrupted", 0, 0, 0}},
+           "\nchoice  best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
+           "all     0.1      0.5000              0.5000                  1  (some trials failed or "
+           "diverged)\n"
+           "1 done, 2 diverged, 1 failed of 6 trials\n");
     prints("[sweep]\nname = opt\n" TEST_BASE "[optimizer]\nmomentum = 0, 0.9\n",
            (struct happened[]){{"failed", 0, 0, 0}, {"done", 0.25, 0.5, 0}},
            "\nchoice        best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
-           "momentum=0    -        -                   -                       0    (some trials "
+           "momentum=0    -        -                   -                       0  (some trials "
            "failed or diverged)\n"
            "momentum=0.9  -        0.2500              0.5000                  1\n"
            "1 done, 1 failed of 2 trials\n");
