@@ -8,6 +8,8 @@ struct shape {
     int trials, rows, cols, depth;
 };
 
+static const enum kern_skip skips[] = {KERN_SKIP_CHOOSE, KERN_SKIP_NONE, KERN_SKIP_A, KERN_SKIP_B};
+
 /* Odd sizes round the tile, the panel, the piece of 256 k and the update's group of 192 rows. */
 static const struct shape shapes[] = {
     {1, 1, 1, 1},      {3, 2, 7, 10},    {1, 7, 16, 2},    {3, 10, 15, 17},  {1, 15, 17, 16},
@@ -97,31 +99,41 @@ static void check_same(const struct problem *is, const struct problem *want, con
     for (int k = 0; k < KERN_SLOTS; k++)
         same = test_equal(is->slot[k], want->slot[k], want->c_count, "slot") && same;
     if (!same)
-        fail_msg("%s: %d trials, %d x %d x %d, epilogue %d, optimizer %s", instance, m->trials,
-                 m->rows, m->cols, m->depth, (int) m->epilogue,
-                 m->step ? m->step->optim->name : "none");
+        fail_msg("%s: %d trials, %d x %d x %d, epilogue %d, optimizer %s, skip %d", instance,
+                 m->trials, m->rows, m->cols, m->depth, (int) m->epilogue,
+                 m->step ? m->step->optim->name : "none", (int) kern_cpu_skip);
 }
 
-/* The problem on "ref" and on every instance, `steps` times on the same c and slots. */
+/* The problem on "ref" and on every instance, `steps` times on the same c and slots, whichever zeros are skipped. */
+static void compare_operands(const struct operands *o, struct shape s, enum kern_epilogue epilogue,
+                             const struct kern_step *step, int steps)
+{
+    struct problem want, is;
+
+    make_problem(&want, o, s, epilogue, step);
+    for (int i = 0; i < steps; i++)
+        kern_ref.matmul(&want.m);
+    for (const struct kern_ops *const *k = test_instances(); *k; k++)
+        for (size_t skip = 0; skip < CS_COUNT(skips); skip++) {
+            kern_cpu_skip = skips[skip];
+            make_problem(&is, o, s, epilogue, step);
+            for (int i = 0; i < steps; i++)
+                (*k)->matmul(&is.m);
+            check_same(&is, &want, (*k)->instance);
+            free_problem(&is);
+        }
+    kern_cpu_skip = KERN_SKIP_CHOOSE;
+    free_problem(&want);
+}
+
 static void compare(struct shape s, enum kern_epilogue epilogue, const struct kern_step *step,
                     int steps)
 {
     uint32_t state = 12345;
     struct operands o;
-    struct problem want, is;
 
     make_operands(&o, s, epilogue == KERN_BIAS || epilogue == KERN_BIAS_RELU, &state);
-    make_problem(&want, &o, s, epilogue, step);
-    for (int i = 0; i < steps; i++)
-        kern_ref.matmul(&want.m);
-    for (const struct kern_ops *const *k = test_instances(); *k; k++) {
-        make_problem(&is, &o, s, epilogue, step);
-        for (int i = 0; i < steps; i++)
-            (*k)->matmul(&is.m);
-        check_same(&is, &want, (*k)->instance);
-        free_problem(&is);
-    }
-    free_problem(&want);
+    compare_operands(&o, s, epilogue, step, steps);
     free_operands(&o);
 }
 
