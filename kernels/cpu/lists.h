@@ -35,9 +35,8 @@ struct lists {
 /* Numbers of a mask's set bits, ascending, one per byte. */
 #define LANE(M, I) \
     ((uint64_t) (((M) >> (I)) & 1u) * (I) << 8 * __builtin_popcount((M) & ((1u << (I)) - 1)))
-#define LANES(M)                                                                         \
-    (LANE(M, 1) | LANE(M, 2) | LANE(M, 3) | LANE(M, 4) | LANE(M, 5) | LANE(M, 6) | \
-     LANE(M, 7))
+#define LANES(M) \
+    (LANE(M, 1) | LANE(M, 2) | LANE(M, 3) | LANE(M, 4) | LANE(M, 5) | LANE(M, 6) | LANE(M, 7))
 #define LANES_4(M) LANES(M), LANES((M) + 1), LANES((M) + 2), LANES((M) + 3)
 #define LANES_16(M) LANES_4(M), LANES_4((M) + 4), LANES_4((M) + 8), LANES_4((M) + 12)
 #define LANES_64(M) LANES_16(M), LANES_16((M) + 16), LANES_16((M) + 32), LANES_16((M) + 48)
@@ -99,9 +98,8 @@ static void lists_of_rows(struct lists *l, const float *a, size_t rows, size_t r
         const size_t group = block_begin(l, block), end = block_begin(l, block + 1);
         l->start[block] = (uint32_t) at;
         for (size_t line = 0; line < l->lines; line++) {
-            const size_t count =
-                pack_line(l, at, a + (group * rows + row + line) * KERN_PANEL, end - group,
-                          rows * KERN_PANEL);
+            const size_t count = pack_line(l, at, a + (group * rows + row + line) * KERN_PANEL,
+                                           end - group, rows * KERN_PANEL);
             l->count[list++] = (uint16_t) count;
             at += count;
         }
@@ -141,8 +139,8 @@ static float zero_share(const float *x, size_t count)
     for (uint32_t i = 0; i < ZERO_SAMPLES; i++) {
         const float *piece = x + (i * 2654435769u * pieces >> 32) * KERN_PANEL;
         for (int half = 0; half < KERN_PANEL; half += 8)
-            zeros += __builtin_popcount((unsigned) _mm256_movemask_ps(_mm256_cmp_ps(
-                _mm256_loadu_ps(piece + half), _mm256_setzero_ps(), _CMP_EQ_OQ)));
+            zeros += __builtin_popcount((unsigned) _mm256_movemask_ps(
+                _mm256_cmp_ps(_mm256_loadu_ps(piece + half), _mm256_setzero_ps(), _CMP_EQ_OQ)));
     }
     return (float) zeros / (ZERO_SAMPLES * KERN_PANEL);
 }
