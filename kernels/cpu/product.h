@@ -17,7 +17,7 @@
 static const double skip_work = 1 << 20;
 
 /* Shares of zeros from which on skipping is quicker, by A's or by B's, for an update or not: as measured, Zen 4. */
-static const float enough_a[2] = {0.24f, 0.19f}, enough_b[2] = {0.28f, 0.22f};
+static const float enough_a[2] = {0.27f, 0.23f}, enough_b[2] = {0.30f, 0.26f};
 
 static bool fits_a(const struct product *p)
 {
@@ -39,7 +39,8 @@ static void choose_product(const struct product *p)
     float a = 0, b = 0, gain_a, gain_b;
 
     if (fits_a(p) && (skip == KERN_SKIP_A || (skip == KERN_SKIP_CHOOSE && big)))
-        a = zero_share(p->a, p->rows * kern_pad(p->depth));
+        a = 1 - (1 - zero_share(p->a, p->rows * kern_pad(p->depth))) * (float) kern_pad(p->depth) /
+                    (float) p->depth; /* padding is no gain */
     if (fits_b(p) && (skip == KERN_SKIP_B || (skip == KERN_SKIP_CHOOSE && big)))
         b = zero_share(p->b, p->depth * kern_pad(p->cols));
     gain_a = a - enough_a[update];
