@@ -16,4 +16,14 @@ extern const struct kern_ops kern_cpu_avx2;
 extern const struct kern_ops kern_cpu_avx512;
 extern const struct kern_ops kern_cpu_two_panel;
 
+/* Which terms of a product that are zero avx2 leaves out. The bits are the same: for tests and benches. */
+enum kern_skip {
+    KERN_SKIP_CHOOSE, /* what is quickest for the product */
+    KERN_SKIP_NONE,
+    KERN_SKIP_A, /* by the first operand's zeros, whatever the product's size */
+    KERN_SKIP_B, /* by the second's */
+};
+
+extern enum kern_skip kern_cpu_skip;
+
 #endif

@@ -12,6 +12,8 @@
 
 enum { INSTANCES = 3 };
 
+enum kern_skip kern_cpu_skip = KERN_SKIP_CHOOSE;
+
 static const char *const instance_names[INSTANCES] = {"avx512", "avx2", "generic"};
 
 /* The table of instance_names[i]; NULL when this machine cannot run it. */

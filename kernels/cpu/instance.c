@@ -11,7 +11,7 @@
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/gather.h"
 #include "kernels/cpu/loss.h"
-#include "kernels/cpu/matmul.h"
+#include "kernels/cpu/product.h"
 
 static void cpu_relu(float *x, size_t count)
 {

@@ -14,8 +14,6 @@
  * Parked accumulators lie where C will, except for KERN_UPDATE, whose C is still needed: there rows are taken
  * in groups of GROUP_ROWS and parked on the stack. An update stores its tile's gradients there too and steps the
  * weights at once, while both are in L1.
- *
- * Leaving out terms that are zero (contract, rule 2) would be another run_chain, chosen in matmul_one.
  */
 #ifndef KERN_CPU_MATMUL_H
 #define KERN_CPU_MATMUL_H
@@ -29,7 +27,7 @@ enum { TILE_VECS = TILE_PANELS * VECS_PER_ROW };
 
 /* What the tiles of one problem share. */
 struct product {
-    size_t rows, depth;
+    size_t rows, cols, depth;
     const float *a, *b;
     float *c;
     enum kern_epilogue epilogue;
@@ -244,12 +242,13 @@ static void run_piece(const struct product *p, size_t panel, size_t panels, size
     }
 }
 
-static void run_panels(const struct product *p, size_t panel, size_t panels)
+/* Rows from `row` on of the panels from `panel` on. */
+static void run_panels(const struct product *p, size_t panel, size_t panels, size_t row)
 {
     _Alignas(64) float scratch[TILE_PANELS * GROUP_ROWS * KERN_PANEL];
     const size_t group = p->epilogue == KERN_UPDATE ? GROUP_ROWS : p->rows;
 
-    for (size_t row = 0; row < p->rows; row += group) {
+    for (; row < p->rows; row += group) {
         const size_t row_end = p->rows - row < group ? p->rows : row + group;
         for (size_t k = 0; k < p->depth; k += PIECE) {
             if (p->epilogue == KERN_UPDATE)
@@ -261,36 +260,13 @@ static void run_panels(const struct product *p, size_t panel, size_t panels)
     }
 }
 
-static void matmul_one(const struct product *p, size_t cols)
+/* Panels [panel, panel_end) of C, rows from `row` on. */
+static void dense_part(const struct product *p, size_t panel, size_t panel_end, size_t row)
 {
-    const size_t panels = kern_pad(cols) / KERN_PANEL;
-
-    for (size_t panel = 0; panel < panels;) {
-        const size_t count = panels - panel < TILE_PANELS ? 1 : TILE_PANELS;
-        run_panels(p, panel, count);
+    while (panel < panel_end) {
+        const size_t count = panel_end - panel < TILE_PANELS ? 1 : TILE_PANELS;
+        run_panels(p, panel, count, row);
         panel += count;
-    }
-}
-
-static void cpu_matmul(const struct kern_matmul *m)
-{
-    for (size_t t = 0; t < (size_t) m->trials; t++) {
-        struct product p = {
-            .rows = (size_t) m->rows,
-            .depth = (size_t) m->depth,
-            .a = m->a + t * m->a_stride,
-            .b = m->b + t * m->b_stride,
-            .c = m->c + t * m->c_stride,
-            .epilogue = m->epilogue,
-            .extra = m->extra ? m->extra + t * m->extra_stride : NULL,
-        };
-        if (m->epilogue == KERN_UPDATE) {
-            for (int k = 0; k < KERN_SLOTS; k++)
-                p.slot[k] = slot_at(m->slot[k], t * m->c_stride);
-            p.step = step_find(&m->step[t]);
-            p.hyper = &m->step[t].hyper;
-        }
-        matmul_one(&p, (size_t) m->cols);
     }
 }
 

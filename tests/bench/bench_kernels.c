@@ -1,9 +1,12 @@
 /*
  * bench_kernels - products and whole training steps of the backend "cpu" on one pinned core.
  *
- *     bench_kernels            both tables
+ *     bench_kernels            the first two tables
  *     bench_kernels gemm       GFLOP/s per product, 5 % quickest and median, beside the core's measured peak
  *     bench_kernels step       one step of an MLP 784-512-512-10, batch 64, from u8 samples to new weights
+ *     bench_kernels skip       products of operands with zeros: dense, by A's zeros, by B's zeros (avx2)
+ *     bench_kernels fashion N  the step on Fashion-MNIST through N epochs: dense and skipping zeros, in turn, with the
+ *                              weights of both compared
  *
  * CSWEEP_CPU picks the instance. The peak is a loop of independent fused multiply-adds in fixed registers, measured
  * again before each table: clocks move. Floor: the products' operations at that peak, nothing else.
@@ -17,7 +20,9 @@
 
 #include "common/cs_error.h"
 #include "common/cs_str.h"
+#include "kernels/backend_impl.h"
 #include "kernels/kernels.h"
+#include "trainer/data/data.h"
 
 enum { BATCH = 64, PIXELS = 784, HIDDEN = 512, CLASSES = 10, SAMPLES = 60000 };
 
@@ -43,7 +48,7 @@ struct timing {
 static struct timing summarise(double *seconds, int count)
 {
     qsort(seconds, (size_t) count, sizeof *seconds, compare_doubles);
-    return (struct timing){seconds[count / 20], seconds[count / 2]};
+    return (struct timing){seconds[getenv("BENCH_MIN") ? 1 : count / 20], seconds[count / 2]};
 }
 
 static struct timing measure(void (*call)(void *), void *arg, int repeats, int inner)
@@ -177,7 +182,7 @@ static void print_products(const struct kern_ops *ops)
     }
 }
 
-enum { LAYERS = 3 };
+enum { LAYERS = 3, SLOT_SHIFT = 21 * 16 }; /* as in trainer/bundle.c */
 
 static const int widths[LAYERS + 1] = {PIXELS, HIDDEN, HIDDEN, CLASSES};
 
@@ -223,8 +228,12 @@ static void mlp_init(struct mlp *m, const struct kern_ops *ops, const uint8_t *p
         for (size_t i = 0; i < in * kern_pad(out); i++)
             m->w[l][i] *= 2 / sqrtf((float) in);
         m->b[l] = panels(1, out);
+        for (size_t i = 0; i < out; i++)
+            m->b[l][i] *= 2 / sqrtf((float) in);
         for (int k = 0; k < m->step.optim->slots(m->step.variant); k++) {
-            m->w_slot[l][k] = cs_alloc_aligned(in * kern_pad(out), sizeof(float));
+            const size_t shift = (size_t) (k + 1) * SLOT_SHIFT;
+            float *memory = cs_alloc_aligned(in * kern_pad(out) + shift, sizeof *memory);
+            m->w_slot[l][k] = memory + shift;
             m->b_slot[l][k] = cs_alloc_aligned(kern_pad(out), sizeof(float));
         }
     }
@@ -370,6 +379,164 @@ static void print_steps(const struct kern_ops *ops)
     free(labels);
 }
 
+enum { SHARES = 8 };
+
+static const float shares[SHARES] = {0.0f, 0.1f, 0.2f, 0.3f, 0.5f, 0.7f, 0.8f, 0.9f};
+
+static void put_zeros(float *x, size_t count, float share)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = (float) rand() < share * (float) RAND_MAX ? 0.0f : 0.5f;
+}
+
+/* A product whose sparse operand is `by`, at every share of zeros; us, p5. */
+static void print_skipping(const struct kern_ops *ops, struct kern_matmul *m, enum kern_skip by,
+                           const char *name)
+{
+    const size_t a_count = (size_t) m->rows * kern_pad((size_t) m->depth);
+    const size_t b_count = (size_t) m->depth * kern_pad((size_t) m->cols);
+    float *a = panels((size_t) m->rows, (size_t) m->depth);
+    float *b = panels((size_t) m->depth, (size_t) m->cols);
+    struct product_call call = {ops, *m};
+
+    call.m.a = a;
+    call.m.b = b;
+    printf("%-9s %c", name, by == KERN_SKIP_A ? 'A' : 'B');
+    kern_cpu_skip = KERN_SKIP_NONE;
+    printf(" %7.0f", 1e6 * measure(call_product, &call, 200, 1).quick);
+    kern_cpu_skip = by;
+    for (int i = 0; i < SHARES; i++) {
+        if (by == KERN_SKIP_A)
+            put_zeros(a, a_count, shares[i]);
+        else
+            put_zeros(b, b_count, shares[i]);
+        printf(" %7.0f", 1e6 * measure(call_product, &call, 200, 1).quick);
+    }
+    printf("\n");
+    kern_cpu_skip = KERN_SKIP_CHOOSE;
+    free(a);
+    free(b);
+}
+
+/* The five large products of the step, the updates by SGD and Adam. */
+static void print_skips(const struct kern_ops *ops)
+{
+    static const double sgd[] = {0, 0, 0, 0, 0}, adam[] = {0, 0.9, 0.999, 1e-8, 0, 0};
+    struct kern_step step[2] = {{.optim = kern_optim_find("sgd")},
+                                {.optim = kern_optim_find("adam")}};
+    float *c = panels(PIXELS, HIDDEN), *extra = panels(PIXELS, HIDDEN), *slot[2];
+
+    for (int k = 0; k < 2; k++) {
+        step[k].variant = step[k].optim->variant(k ? adam : sgd);
+        step[k].optim->begin(&step[k].hyper, k ? adam : sgd, 0, 1);
+        slot[k] = panels(PIXELS + 42, HIDDEN) + (k + 1) * SLOT_SHIFT;
+        memset(slot[k], 0, (size_t) PIXELS * HIDDEN * sizeof **slot);
+    }
+    printf("%-9s %c %7s", "us, p5", ' ', "dense");
+    for (int i = 0; i < SHARES; i++)
+        printf(" %7.1f", (double) shares[i]);
+    printf("\n");
+    for (int l = 0; l < 2; l++) {
+        const int in = widths[l];
+        struct kern_matmul y = {1, BATCH, HIDDEN, in, .c = c, .epilogue = KERN_BIAS_RELU};
+        struct kern_matmul dx = {1, in, BATCH, HIDDEN, .c = c, .epilogue = KERN_MASK};
+        struct kern_matmul dw = {1, in, HIDDEN, BATCH, .c = c, .epilogue = KERN_UPDATE};
+        y.extra = dx.extra = extra;
+        print_skipping(ops, &y, KERN_SKIP_A, l ? "f2" : "f1");
+        if (l)
+            print_skipping(ops, &dx, KERN_SKIP_B, "dX2");
+        for (int k = 0; k < 2; k++) {
+            dw.step = &step[k];
+            dw.slot[0] = k ? slot[0] : NULL;
+            dw.slot[1] = k ? slot[1] : NULL;
+            print_skipping(ops, &dw, KERN_SKIP_A, k ? "dW adam" : "dW sgd");
+            print_skipping(ops, &dw, KERN_SKIP_B, k ? "dW adam" : "dW sgd");
+        }
+    }
+}
+
+enum { EPOCH = 938, TIMED = 300, TURN = 10 };
+
+static bool same_state(const struct mlp *m, const struct mlp *n)
+{
+    bool same = m->loss == n->loss && m->correct == n->correct;
+
+    for (int l = 0; l < LAYERS; l++) {
+        const size_t out = kern_pad((size_t) widths[l + 1]);
+        const size_t bytes = (size_t) widths[l] * out * sizeof(float);
+        same = same && memcmp(m->w[l], n->w[l], bytes) == 0 &&
+               memcmp(m->b[l], n->b[l], out * sizeof(float)) == 0;
+        for (int k = 0; k < m->step.optim->slots(m->step.variant); k++)
+            same = same && memcmp(m->w_slot[l][k], n->w_slot[l][k], bytes) == 0;
+    }
+    return same;
+}
+
+/* Both nets through the next `steps` steps, ten in turn; seconds[net][step]. */
+static void step_both(struct mlp *net, int steps, double *const seconds[2])
+{
+    for (int i = 0; i < steps; i += TURN)
+        for (int k = 0; k < 2; k++)
+            for (int j = i; j < steps && j < i + TURN; j++) {
+                const double start = now();
+                kern_cpu_skip = k ? KERN_SKIP_CHOOSE : KERN_SKIP_NONE;
+                mlp_step(&net[k]);
+                if (seconds)
+                    seconds[k][j] = now() - start;
+            }
+    kern_cpu_skip = KERN_SKIP_CHOOSE;
+}
+
+/* Returns whether the weights were equal at every look. */
+static bool print_fashion(const struct kern_ops *ops, const struct train_side *side,
+                          const char *optim, const double *args, size_t arg_count, int epochs)
+{
+    static struct mlp net[2];
+    double dense[TIMED], skipping[TIMED], *const seconds[2] = {dense, skipping};
+    bool all_same = true;
+
+    for (int k = 0; k < 2; k++) {
+        srand(1);
+        mlp_init(&net[k], ops, side->pixels, side->labels, optim, args, arg_count);
+    }
+    for (int epoch = 0; epoch <= epochs; epoch = epoch ? epoch * 3 : 1) {
+        const int64_t start = epoch ? epoch * EPOCH : 20;
+        struct timing t[2];
+        bool same;
+        step_both(net, (int) (start - net[0].t), NULL);
+        step_both(net, TIMED, seconds);
+        t[0] = summarise(dense, TIMED);
+        t[1] = summarise(skipping, TIMED);
+        same = same_state(&net[0], &net[1]);
+        all_same = all_same && same;
+        printf("%-4s after %4d steps: dense %5.0f / %5.0f us, skipping %5.0f / %5.0f, %.3f x, %s\n",
+               optim, (int) start, 1e6 * t[0].quick, 1e6 * t[0].median, 1e6 * t[1].quick,
+               1e6 * t[1].median, t[1].quick / t[0].quick, same ? "same bits" : "OTHER BITS");
+    }
+    return all_same;
+}
+
+static int run_fashion(const struct kern_ops *ops, int epochs)
+{
+    static const double sgd[] = {0.1, 0, 0, 0, 0}, adam[] = {1e-3, 0.9, 0.999, 1e-8, 0, 0};
+    const struct train_dataset_kind *const *kind = train_dataset_kinds();
+    struct train_data_info info;
+    struct train_data data = {0};
+    struct cs_error err;
+    bool same;
+
+    while (strcmp((*kind)->name, "fashion-mnist") != 0)
+        kind++;
+    if ((*kind)->describe(&info, "", &err) < 0 || (*kind)->load(&data, "", "", &info, &err) < 0) {
+        fprintf(stderr, "bench_kernels: %s\n", err.detail);
+        return 1;
+    }
+    printf("instance %s, p5 / median of %d steps\n", ops->instance, TIMED);
+    same = print_fashion(ops, &data.train, "sgd", sgd, CS_COUNT(sgd), epochs);
+    same = print_fashion(ops, &data.train, "adam", adam, CS_COUNT(adam), epochs) && same;
+    return same ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -384,6 +551,12 @@ int main(int argc, char **argv)
     if (kern_backend_find(&ops, "cpu", &err) < 0) {
         fprintf(stderr, "bench_kernels: %s\n", err.detail);
         return 1;
+    }
+    if (strcmp(what, "fashion") == 0)
+        return run_fashion(ops, argc > 2 ? atoi(argv[2]) : 1);
+    if (strcmp(what, "skip") == 0) {
+        print_skips(ops);
+        return 0;
     }
     if (strcmp(what, "step") != 0)
         print_products(ops);

@@ -47,7 +47,7 @@ function bad(why) {
                 bad("protobuf-c belongs to tbwriter/")
         } else if (!(index(name, "/") && to ~ "^(" own[from] ")$") && !(from in single && name ~ single[from]))
             bad(from "/ may not include this")
-        else if (name ~ /_impl\.h$/ && to != from && file !~ /^tests\/unit\//)
+        else if (name ~ /_impl\.h$/ && to != from && file !~ /^tests\/(unit|bench)\//)
             bad("private to " to "/")
     } else if (name ~ /^git2(\.h|\/)/) {
         if (from != "checkpoints")

@@ -8,6 +8,8 @@ struct shape {
     int trials, rows, cols, depth;
 };
 
+static const enum kern_skip skips[] = {KERN_SKIP_CHOOSE, KERN_SKIP_NONE, KERN_SKIP_A, KERN_SKIP_B};
+
 /* Odd sizes round the tile, the panel, the piece of 256 k and the update's group of 192 rows. */
 static const struct shape shapes[] = {
     {1, 1, 1, 1},      {3, 2, 7, 10},    {1, 7, 16, 2},    {3, 10, 15, 17},  {1, 15, 17, 16},
@@ -97,31 +99,41 @@ static void check_same(const struct problem *is, const struct problem *want, con
     for (int k = 0; k < KERN_SLOTS; k++)
         same = test_equal(is->slot[k], want->slot[k], want->c_count, "slot") && same;
     if (!same)
-        fail_msg("%s: %d trials, %d x %d x %d, epilogue %d, optimizer %s", instance, m->trials,
-                 m->rows, m->cols, m->depth, (int) m->epilogue,
-                 m->step ? m->step->optim->name : "none");
+        fail_msg("%s: %d trials, %d x %d x %d, epilogue %d, optimizer %s, skip %d", instance,
+                 m->trials, m->rows, m->cols, m->depth, (int) m->epilogue,
+                 m->step ? m->step->optim->name : "none", (int) kern_cpu_skip);
 }
 
-/* The problem on "ref" and on every instance, `steps` times on the same c and slots. */
+/* The problem on "ref" and on every instance, `steps` times on the same c and slots, whichever zeros are skipped. */
+static void compare_operands(const struct operands *o, struct shape s, enum kern_epilogue epilogue,
+                             const struct kern_step *step, int steps)
+{
+    struct problem want, is;
+
+    make_problem(&want, o, s, epilogue, step);
+    for (int i = 0; i < steps; i++)
+        kern_ref.matmul(&want.m);
+    for (const struct kern_ops *const *k = test_instances(); *k; k++)
+        for (size_t skip = 0; skip < CS_COUNT(skips); skip++) {
+            kern_cpu_skip = skips[skip];
+            make_problem(&is, o, s, epilogue, step);
+            for (int i = 0; i < steps; i++)
+                (*k)->matmul(&is.m);
+            check_same(&is, &want, (*k)->instance);
+            free_problem(&is);
+        }
+    kern_cpu_skip = KERN_SKIP_CHOOSE;
+    free_problem(&want);
+}
+
 static void compare(struct shape s, enum kern_epilogue epilogue, const struct kern_step *step,
                     int steps)
 {
     uint32_t state = 12345;
     struct operands o;
-    struct problem want, is;
 
     make_operands(&o, s, epilogue == KERN_BIAS || epilogue == KERN_BIAS_RELU, &state);
-    make_problem(&want, &o, s, epilogue, step);
-    for (int i = 0; i < steps; i++)
-        kern_ref.matmul(&want.m);
-    for (const struct kern_ops *const *k = test_instances(); *k; k++) {
-        make_problem(&is, &o, s, epilogue, step);
-        for (int i = 0; i < steps; i++)
-            (*k)->matmul(&is.m);
-        check_same(&is, &want, (*k)->instance);
-        free_problem(&is);
-    }
-    free_problem(&want);
+    compare_operands(&o, s, epilogue, step, steps);
     free_operands(&o);
 }
 
@@ -231,6 +243,114 @@ static void test_update__instances(void **state)
     }
 }
 
+/* More lines than one group of lists holds or parks, for rows and for columns; strips with something left beside. */
+static const struct shape sparse_shapes[] = {
+    {2, 64, 64, 64},   {1, 65, 80, 97},   {1, 80, 130, 145}, {1, 100, 64, 784},
+    {1, 64, 100, 784}, {1, 270, 64, 200}, {1, 64, 270, 200}, {1, 1100, 70, 50},
+};
+
+/* Zeros in a share of x: single numbers; `rows` whole rows, else columns. One in eight of them is -0. */
+static void put_zeros(float *x, size_t rows, size_t cols, float share, bool whole, bool by_rows,
+                      uint32_t *state)
+{
+    const uint32_t below = (uint32_t) ((double) share * 0xffffffff), salt = test_random(state) | 1;
+
+    for (size_t c = 0; c < cols; c++)
+        for (size_t r = 0; r < rows; r++) {
+            const uint32_t line = ((uint32_t) (by_rows ? r : c) + 1) * 2654435769u * salt;
+            if ((whole ? line : test_random(state)) <= below && share > 0)
+                x[kern_at(rows, r, c)] = test_random(state) % 8 ? 0.0f : -0.0f;
+        }
+}
+
+static void make_sparse(struct operands *o, struct shape s, bool bias, float share, bool whole,
+                        uint32_t *state)
+{
+    const size_t rows = (size_t) s.rows, cols = (size_t) s.cols, depth = (size_t) s.depth;
+
+    make_operands(o, s, bias, state);
+    for (size_t t = 0; t < (size_t) s.trials; t++) {
+        put_zeros(o->a + t * test_stride(rows, depth), rows, depth, share, whole, true, state);
+        put_zeros(o->b + t * test_stride(depth, cols), depth, cols, share, whole, false, state);
+    }
+}
+
+static void compare_sparse(struct shape s, float share, bool whole, uint32_t *state)
+{
+    struct kern_step steps[3];
+    struct operands o;
+
+    make_sparse(&o, s, true, share, whole, state);
+    compare_operands(&o, s, KERN_BIAS, NULL, 1);
+    compare_operands(&o, s, KERN_BIAS_RELU, NULL, 1);
+    free_operands(&o);
+    make_sparse(&o, s, false, share, whole, state);
+    compare_operands(&o, s, KERN_STORE, NULL, 1);
+    compare_operands(&o, s, KERN_MASK, NULL, 1);
+    for (size_t k = 0; k < 4; k += 3) { /* SGD and Adam */
+        make_steps(steps, k);
+        compare_operands(&o, s, KERN_UPDATE, steps, 1);
+    }
+    free_operands(&o);
+}
+
+static void test_matmul__zeros(void **state)
+{
+    static const float share[] = {0.0f, 0.3f, 0.5f, 0.9f, 1.0f};
+    uint32_t random = 4711;
+
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(sparse_shapes); i++)
+        for (size_t k = i < 3 ? 0 : 2; k < (i < 3 ? CS_COUNT(share) : 3); k++)
+            compare_sparse(sparse_shapes[i], share[k], (i + k) % 3 == 0, &random);
+}
+
+/* A chain too deep for a list: dense, asked or not. */
+static void test_matmul__deep(void **state)
+{
+    uint32_t random = 5;
+    struct operands o;
+
+    (void) state;
+    make_operands(&o, (struct shape){1, 64, 64, 4200}, false, &random);
+    put_zeros(o.a, 64, 4200, 0.9f, false, true, &random);
+    compare_operands(&o, (struct shape){1, 64, 64, 4200}, KERN_STORE, NULL, 1);
+    free_operands(&o);
+}
+
+/* NaN and Inf are not zeros: where "ref" has a NaN or an Inf of a finite other operand, so has every way to skip. */
+static void test_matmul__not_finite(void **state)
+{
+    const struct shape s = {1, 96, 80, 128};
+    const size_t count = 96 * 80;
+    uint32_t random = 31;
+    struct operands o;
+    struct problem want, is;
+
+    (void) state;
+    for (int by_a = 0; by_a < 2; by_a++) {
+        make_operands(&o, s, false, &random);
+        float *x = by_a ? o.a : o.b;
+        const size_t x_count = by_a ? 96 * 128 : 128 * 80;
+        for (size_t i = 0; i < x_count; i++)
+            x[i] = i % 997 == 5 ? NAN : i % 1009 == 7 ? INFINITY : i % 2 ? 0.0f : x[i];
+        make_problem(&want, &o, s, KERN_STORE, NULL);
+        kern_ref.matmul(&want.m);
+        for (const struct kern_ops *const *k = test_instances(); *k; k++) {
+            kern_cpu_skip = by_a ? KERN_SKIP_A : KERN_SKIP_B;
+            make_problem(&is, &o, s, KERN_STORE, NULL);
+            (*k)->matmul(&is.m);
+            for (size_t i = 0; i < count; i++)
+                assert_true(isnan(want.c[i]) ? isnan(is.c[i])
+                                             : memcmp(&is.c[i], &want.c[i], sizeof is.c[i]) == 0);
+            free_problem(&is);
+        }
+        kern_cpu_skip = KERN_SKIP_CHOOSE;
+        free_problem(&want);
+        free_operands(&o);
+    }
+}
+
 /* Operands shared by the trials: strides of 0. */
 static void test_matmul__shared_operand(void **state)
 {
@@ -276,7 +396,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matmul__epilogues),     cmocka_unit_test(test_matmul__updates),
         cmocka_unit_test(test_update__instances),     cmocka_unit_test(test_matmul__shared_operand),
-        cmocka_unit_test(test_matmul__no_minus_zero),
+        cmocka_unit_test(test_matmul__no_minus_zero), cmocka_unit_test(test_matmul__zeros),
+        cmocka_unit_test(test_matmul__deep),          cmocka_unit_test(test_matmul__not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
