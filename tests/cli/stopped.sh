@@ -19,6 +19,7 @@ gone() {
 }
 
 for signal in INT TERM; do
+    : > "$talk/first" # what the last round left there is no epoch of this one
     # a shell's background job ignores SIGINT unless told otherwise
     "$SYSTEM_PYTHON" -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
