@@ -139,7 +139,7 @@ wanted() {
     local word
     [ ${#words[@]} = 0 ] && return
     for word in "${words[@]}"; do
-        case $1 in "$word" | "$word"/*) return ;; esac
+        case $1 in "$word" | "$word"/*) return 0 ;; esac
     done
     return 1
 }
