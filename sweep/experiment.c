@@ -47,35 +47,27 @@ static const struct sweep_param *find_param(const struct sweep_trial *trial, con
     return NULL;
 }
 
-bool sweep_param_is_number(const struct sweep_plan *plan, const char *key)
-{
-    for (size_t t = 0; t < plan->trial_count; t++) {
-        const struct sweep_param *p = find_param(&plan->trials[t], key);
-        if (p && !p->numeric)
-            return false;
-    }
-    return true;
-}
-
 static int compare_numbers(const void *a, const void *b)
 {
     const double x = ((const struct tbw_hvalue *) a)->num, y = ((const struct tbw_hvalue *) b)->num;
     return (x > y) - (x < y);
 }
 
-/* One key with the distinct values tried, numbers ascending. The domain is malloc'ed. */
+/*
+ * One key with the distinct values tried, numbers ascending. Whether it is a number is the same in all trials (plan.h).
+ * The domain is malloc'ed.
+ */
 static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char *key)
 {
-    const bool number = sweep_param_is_number(plan, key);
     struct tbw_hvalue *domain = cs_xcalloc(plan->trial_count, sizeof *domain);
-    struct tbw_hparam_info info = {
-        .name = key, .kind = number ? TBW_FLOAT : TBW_STRING, .domain = domain};
+    struct tbw_hparam_info info = {.name = key, .domain = domain};
 
     for (size_t t = 0; t < plan->trial_count; t++) {
         const struct sweep_param *p = find_param(&plan->trials[t], key);
         size_t i = 0;
         if (!p)
             continue;
+        info.kind = p->numeric ? TBW_FLOAT : TBW_STRING;
         info.differs |= p->varies;
         while (i < info.domain_count && strcmp(domain[i].text, p->value) != 0)
             i++;
@@ -83,7 +75,7 @@ static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char
             domain[info.domain_count++] = (struct tbw_hvalue){
                 .name = key, .kind = info.kind, .text = p->value, .num = p->num};
     }
-    if (number)
+    if (info.kind == TBW_FLOAT)
         qsort(domain, info.domain_count, sizeof *domain, compare_numbers);
     return info;
 }

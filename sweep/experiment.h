@@ -11,9 +11,6 @@
 
 struct cs_error;
 
-/* Is key a number in every trial of the plan that has it? Decides its kind in HParams, the same for all. */
-bool sweep_param_is_number(const struct sweep_plan *plan, const char *key);
-
 /* Hash of everything the experiment says: when it is unchanged, nothing is written. */
 void sweep_experiment_hash(char out[41], const struct sweep_plan *plan);
 

@@ -87,7 +87,7 @@ static void adopt(struct sweep_plan *plan, const struct sweep_state *state)
     free(known);
 }
 
-static json_t *params_json(const struct sweep_plan *plan, const struct sweep_trial *trial)
+static json_t *params_json(const struct sweep_trial *trial)
 {
     json_t *list = json_array();
 
@@ -96,7 +96,7 @@ static json_t *params_json(const struct sweep_plan *plan, const struct sweep_tri
         json_t *one = json_object();
         cs_json_set(one, "key", cs_json_text(p->key));
         cs_json_set(one, "value", cs_json_text(p->value));
-        if (p->numeric && isfinite(p->num) && sweep_param_is_number(plan, p->key))
+        if (p->numeric && isfinite(p->num))
             cs_json_set(one, "num", cs_json_number(p->num));
         json_array_append_new(list, one);
     }
@@ -133,7 +133,7 @@ static int journal_trial(struct run *r, const struct sweep_trial *trial, struct 
     cs_json_set(line, "id", cs_json_text(trial->id));
     cs_json_set(line, "point", cs_json_text(trial->spec->point_id));
     cs_json_set(line, "seed", json_integer((json_int_t) trial->seed));
-    cs_json_set(line, "params", params_json(r->plan, trial));
+    cs_json_set(line, "params", params_json(trial));
     return sweep_journal_append(r->journal, line, false, err);
 }
 
@@ -283,7 +283,7 @@ static json_t *trial_json(const struct run *r, const struct item *item)
     cs_json_set(one, "group", cs_json_text(r->plan->seed_count > 1 ? t->spec->point_id : ""));
     cs_json_set(one, "attempt", json_integer(item->attempts));
     cs_json_set(one, "config", cs_json_text(config.data));
-    cs_json_set(one, "params", params_json(r->plan, t));
+    cs_json_set(one, "params", params_json(t));
     cs_buf_clear(&config);
     free(dir);
     free(tag);
