@@ -7,6 +7,7 @@
 #include "common/cs_json.h"
 #include "sweep/cmd.h"
 #include "sweep/plan.h"
+#include "sweep/print.h"
 
 extern const struct sweep_command sweep_command_describe;
 
@@ -107,16 +108,6 @@ static size_t print_keys(const char *owner_key, const char *name)
     return printed;
 }
 
-static void print_json(json_t *value)
-{
-    struct cs_buf line = {0};
-
-    cs_json_line(&line, value);
-    puts(line.data);
-    cs_buf_clear(&line);
-    json_decref(value);
-}
-
 static int unknown(const char *kind, const char *name, const char *const *names, size_t count)
 {
     const char *near = cs_nearest(name, names, count);
@@ -141,7 +132,7 @@ static int describe_keys(const char *name, bool json)
     if (found == 0)
         rc = unknown("key", name, names, count);
     else if (json)
-        print_json(keys_json(NULL, name));
+        sweep_print_json(keys_json(NULL, name));
     else
         print_keys(NULL, name);
     free(names);
@@ -198,7 +189,7 @@ static int describe_topics(const char *kind, const char *name, bool json)
     if (name && found == 0)
         rc = unknown(kind, name, names, count);
     if (json && rc == SWEEP_EXIT_OK)
-        print_json(json_incref(out));
+        sweep_print_json(json_incref(out));
     json_decref(out);
     free(names);
     return rc;
@@ -214,7 +205,7 @@ static int describe_all(bool json)
             for (size_t k = 0; k < count; k++)
                 json_array_append_new(out, topic_json(kinds[i], &topics[k]));
         }
-        print_json(out);
+        sweep_print_json(out);
         return SWEEP_EXIT_OK;
     }
     for (size_t i = 0; i < CS_COUNT(kinds); i++) {

@@ -11,6 +11,7 @@
 #include "sweep/cmd.h"
 #include "sweep/compare.h"
 #include "sweep/find.h"
+#include "sweep/print.h"
 
 extern const struct sweep_command sweep_command_ls;
 
@@ -135,16 +136,6 @@ static json_t *record_json(const struct sweep_record *r)
     return one;
 }
 
-static void print_json(json_t *root)
-{
-    struct cs_buf text = {0};
-
-    cs_json_line(&text, root);
-    puts(text.data);
-    cs_buf_clear(&text);
-    json_decref(root);
-}
-
 static void print_trials_json(const struct sweep_state *state)
 {
     json_t *root = json_object(), *list = json_array();
@@ -154,7 +145,7 @@ static void print_trials_json(const struct sweep_state *state)
     cs_json_set(root, "sweep", cs_json_text(state->sweep));
     cs_json_set(root, "metric", cs_json_text(state->metric));
     cs_json_set(root, "trials", list);
-    print_json(root);
+    sweep_print_json(root);
 }
 
 static void print_number(double value, int width)
@@ -181,22 +172,6 @@ static void print_trials(const struct sweep_state *state)
     printf("%s: %zu trials; last and best are %s\n", state->sweep, state->count, state->metric);
 }
 
-/* Quoted when it must be (RFC 4180). */
-static void print_csv_field(const char *text)
-{
-    if (!strpbrk(text, ",\"\n")) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"')
-            putchar('"');
-        putchar(*text);
-    }
-    putchar('"');
-}
-
 static void print_trials_csv(const struct sweep_state *state)
 {
     char number[CS_DOUBLE_MAX];
@@ -205,7 +180,7 @@ static void print_trials_csv(const struct sweep_state *state)
     for (size_t i = 0; i < state->count; i++) {
         const struct sweep_record *r = &state->records[i];
         printf("%d,", r->number);
-        print_csv_field(r->name);
+        sweep_print_csv_field(r->name);
         printf(",%s,%s,%s,%d,%llu,%d,%d,%s,", r->id, r->state, r->cause, r->attempts,
                (unsigned long long) r->seed, r->epoch, r->epochs,
                cs_format_double(number, r->seconds));
@@ -252,10 +227,10 @@ static struct summary summarise(const struct sweep_state *state)
         const struct sweep_record *r = &state->records[i];
         const double best = sweep_record_best(r, state->metric, NULL);
         s.trials++;
-        s.done += strcmp(r->state, "done") == 0 || strcmp(r->state, "diverged") == 0;
+        s.done += sweep_record_is_over(r);
         s.failed += strcmp(r->state, "failed") == 0;
         s.running += strcmp(r->state, "running") == 0;
-        if (!isnan(best) && (isnan(s.best) || (state->maximize ? best > s.best : best < s.best)))
+        if (sweep_is_better(state->maximize, best, s.best))
             s.best = best;
     }
     return s;
@@ -304,7 +279,7 @@ static int list_sweeps(const struct ls *ls, struct cs_error *err)
     if (rc == 0 && ls->json) {
         json_t *root = json_object();
         cs_json_set(root, "sweeps", json_incref(list));
-        print_json(root);
+        sweep_print_json(root);
     }
     json_decref(list);
     sweep_names_free(&names);

@@ -8,6 +8,7 @@
 #include "common/cs_json.h"
 #include "sweep/cmd.h"
 #include "sweep/plan.h"
+#include "sweep/print.h"
 
 enum format { TABLE, JSON, CSV };
 
@@ -38,7 +39,6 @@ static json_t *trial_json(const struct sweep_trial *trial)
 static void print_json(const struct sweep_plan *plan)
 {
     json_t *out = json_object(), *axes = json_array(), *trials = json_array();
-    struct cs_buf line = {0};
 
     for (size_t i = 0; i < plan->axis_count; i++) {
         const struct sweep_axis *axis = &plan->axes[i];
@@ -56,10 +56,7 @@ static void print_json(const struct sweep_plan *plan)
     cs_json_set(out, "trials", json_integer((json_int_t) plan->trial_count));
     cs_json_set(out, "axes", axes);
     cs_json_set(out, "trial", trials);
-    cs_json_line(&line, out);
-    puts(line.data);
-    cs_buf_clear(&line);
-    json_decref(out);
+    sweep_print_json(out);
 }
 
 /* The keys of all trials, in file order of their first appearance. */
@@ -103,21 +100,6 @@ static const char *value_of(const struct sweep_trial *trial, const char *key)
     return NULL;
 }
 
-static void print_csv_field(const char *text)
-{
-    if (!strpbrk(text, ",\"\n")) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"')
-            putchar('"');
-        putchar(*text);
-    }
-    putchar('"');
-}
-
 static void print_csv(const struct sweep_plan *plan)
 {
     size_t count;
@@ -130,12 +112,12 @@ static void print_csv(const struct sweep_plan *plan)
     for (size_t t = 0; t < plan->trial_count; t++) {
         const struct sweep_trial *trial = &plan->trials[t];
         printf("%d,", trial->number);
-        print_csv_field(trial->name);
+        sweep_print_csv_field(trial->name);
         printf(",%s,%llu", trial->id, (unsigned long long) trial->seed);
         for (size_t k = 0; k < count; k++) {
             const char *value = value_of(trial, keys[k]);
             putchar(',');
-            print_csv_field(value ? value : "");
+            sweep_print_csv_field(value ? value : "");
         }
         putchar('\n');
     }

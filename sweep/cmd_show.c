@@ -12,6 +12,7 @@
 #include "sweep/cmd.h"
 #include "sweep/compare.h"
 #include "sweep/find.h"
+#include "sweep/print.h"
 
 extern const struct sweep_command sweep_command_show;
 
@@ -109,15 +110,12 @@ static void print_curves(const struct show *s)
 
 static void print_log(const struct show *s)
 {
-    char *path = cs_xasprintf("%s/%s/trial.log", s->dir, s->record->name);
     struct cs_buf log = {0};
+    char *path;
+    const char *tail = sweep_log_tail(&log, &path, s->dir, s->record->name, LOG_LINES);
 
-    if (cs_read_file(&log, path, 1 << 26, NULL) == 0 && log.size > 0) {
-        const char *at = log.data + log.size - 1;
-        for (int lines = 0; at > log.data && lines < LOG_LINES; at--)
-            lines += at[-1] == '\n';
-        printf("\n%s:\n%s", path, at > log.data ? at + 1 : at);
-    }
+    if (tail)
+        printf("\n%s:\n%s", path, tail);
     cs_buf_clear(&log);
     free(path);
 }
@@ -148,7 +146,6 @@ static void print_json(const struct show *s)
 {
     const struct sweep_record *r = s->record;
     json_t *root = json_object();
-    struct cs_buf text = {0};
     const struct ckpt_file *config = s->last ? ckpt_checkpoint_file(s->last, "config.ini") : NULL,
                            *curve = s->last ? ckpt_checkpoint_file(s->last, "curve.csv") : NULL;
 
@@ -166,10 +163,7 @@ static void print_json(const struct show *s)
     cs_json_set(root, "config", cs_json_text(config ? config->data : NULL));
     cs_json_set(root, "curve", cs_json_text(curve ? curve->data : NULL));
     cs_json_set(root, "tags", r->tags ? json_incref((json_t *) (uintptr_t) r->tags) : json_array());
-    cs_json_line(&text, root);
-    puts(text.data);
-    cs_buf_clear(&text);
-    json_decref(root);
+    sweep_print_json(root);
 }
 
 static int run(int argc, char **argv)

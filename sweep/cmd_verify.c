@@ -22,6 +22,7 @@
 #include "common/cs_json.h"
 #include "sweep/cmd.h"
 #include "sweep/find.h"
+#include "sweep/print.h"
 #include "tbwriter/tbw_read.h"
 
 extern const struct sweep_command sweep_command_verify;
@@ -53,11 +54,6 @@ static void fault(struct verify *v, const char *fmt, ...)
     if (!v->json)
         puts(text);
     free(text);
-}
-
-static bool is_over(const struct sweep_record *r)
-{
-    return strcmp(r->state, "done") == 0 || strcmp(r->state, "diverged") == 0;
 }
 
 /* ---- journal ---- */
@@ -118,7 +114,7 @@ static void check_tags(struct verify *v)
         const struct sweep_record *r = &v->state->records[i];
         size_t t;
         const json_t *ref;
-        if (!is_over(r))
+        if (!sweep_record_is_over(r))
             continue;
         json_array_foreach(r->tags, t, ref)
         {
@@ -251,7 +247,7 @@ static int verify_sweep(struct verify *v, struct cs_error *err)
     check_journal(v);
     CS_TRY(check_checkpoints(v, err));
     for (size_t i = 0; i < v->state->count; i++) {
-        if (is_over(&v->state->records[i]))
+        if (sweep_record_is_over(&v->state->records[i]))
             check_run(v, &v->state->records[i]);
     }
     return 0;
@@ -263,16 +259,12 @@ static int report(struct verify *v)
 
     if (v->json) {
         json_t *root = json_object();
-        struct cs_buf text = {0};
         cs_json_set(root, "sweep", cs_json_text(v->state->sweep));
         cs_json_set(root, "trials", json_integer((json_int_t) v->state->count));
         cs_json_set(root, "checkpoints", json_integer(v->tags));
         cs_json_set(root, "events", json_integer(v->events));
         cs_json_set(root, "faults", json_incref(v->faults));
-        cs_json_line(&text, root);
-        puts(text.data);
-        cs_buf_clear(&text);
-        json_decref(root);
+        sweep_print_json(root);
     } else {
         printf("%s: %zu trials, %d checkpoints, %d events: %zu fault%s\n", v->state->sweep,
                v->state->count, v->tags, v->events, count, count == 1 ? "" : "s");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cs_json.h"
+#include "sweep/print.h"
 
 struct stats {
     int n;
@@ -33,6 +34,13 @@ double sweep_record_best(const struct sweep_record *record, const char *metric, 
     if (epoch)
         *epoch = (int) cs_json_get_int(entry, "epoch", 0);
     return cs_json_get_number(entry, "value", NAN);
+}
+
+bool sweep_is_better(bool maximize, double value, double than)
+{
+    if (isnan(value) || isnan(than))
+        return !isnan(value);
+    return maximize ? value > than : value < than;
 }
 
 double sweep_record_last(const struct sweep_record *record, const char *metric)
@@ -125,10 +133,8 @@ static bool better(const struct sweep_plan *plan, const struct point *a, const s
         return a->bad == 0;
     if (a->n == 0 || b->n == 0)
         return a->n > b->n;
-    const double x = stats_of(a->best, a->n).mean, y = stats_of(b->best, b->n).mean;
-    if (isnan(x) || isnan(y))
-        return !isnan(x);
-    return plan->maximize ? x > y : x < y;
+    return sweep_is_better(plan->maximize, stats_of(a->best, a->n).mean,
+                           stats_of(b->best, b->n).mean);
 }
 
 /* The best point of every group, groups in plan order. */
@@ -262,12 +268,7 @@ void sweep_compare_json_line(const struct sweep_plan *plan, const struct sweep_s
     cs_json_set(line, "sweep", cs_json_text(plan->name));
     cs_json_set(line, "metric", cs_json_text(plan->metric));
     cs_json_set(line, "rows", rows);
-    struct cs_buf text = {0};
-    cs_json_line(&text, line);
-    puts(text.data);
-    fflush(stdout);
-    cs_buf_clear(&text);
-    json_decref(line);
+    sweep_print_json(line);
     free(best);
     free_points(&points);
 }

@@ -18,6 +18,9 @@ void sweep_compare_print(const struct sweep_plan *plan, const struct sweep_state
 /* The same as one line {"event":"sweep","rows":[...]} on stdout. */
 void sweep_compare_json_line(const struct sweep_plan *plan, const struct sweep_state *state);
 
+/* Is a value of the metric better than another? NaN (none) is worse than any number, and not better than NaN. */
+bool sweep_is_better(bool maximize, double value, double than);
+
 /* value of best[metric] or last[metric]; NaN when absent. */
 double sweep_record_best(const struct sweep_record *record, const char *metric, int *epoch);
 double sweep_record_last(const struct sweep_record *record, const char *metric);

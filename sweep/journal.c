@@ -205,6 +205,11 @@ void sweep_state_free(struct sweep_state *state)
     free(state);
 }
 
+bool sweep_record_is_over(const struct sweep_record *record)
+{
+    return strcmp(record->state, "done") == 0 || strcmp(record->state, "diverged") == 0;
+}
+
 const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id)
 {
     for (size_t i = 0; i < state->count; i++) {

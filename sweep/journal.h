@@ -55,6 +55,10 @@ struct sweep_state {
 /* Read dir/journal.jsonl. CS_ENONAME when there is none, CS_ECORRUPT with file and line when one is damaged. */
 int sweep_state_load(struct sweep_state **out, const char *dir, struct cs_error *err);
 void sweep_state_free(struct sweep_state *state);
+
+/* Done or diverged: there is nothing left to train. */
+bool sweep_record_is_over(const struct sweep_record *record);
+
 const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id);
 
 /* Open dir/journal.jsonl for appending, made if missing. CS_EBUSY when another process holds it. */

@@ -10,6 +10,8 @@
 
 #include "common/cs_io.h"
 #include "common/cs_json.h"
+#include "sweep/compare.h"
+#include "sweep/print.h"
 
 enum { BAR = 16, NAME_MAX_SHOWN = 200 };
 
@@ -178,14 +180,9 @@ void sweep_progress_message(sweep_progress *p, const char *fmt, ...)
 
 void sweep_progress_json(sweep_progress *p, const json_t *line)
 {
-    struct cs_buf text = {0};
-
     if (!p->options.json)
         return;
-    cs_json_line(&text, line);
-    puts(text.data);
-    fflush(stdout);
-    cs_buf_clear(&text);
+    sweep_print_json(json_incref((json_t *) (uintptr_t) line));
 }
 
 /* The worker's line with the trial's name: the stable form of an event. */
@@ -240,9 +237,7 @@ void sweep_progress_step(sweep_progress *p, int slot, const json_t *line)
 
 static void take_best(sweep_progress *p, const char *name, double value)
 {
-    const double sign = p->options.maximize ? 1 : -1;
-
-    if (!isfinite(value) || (!isnan(p->best) && sign * value <= sign * p->best))
+    if (!isfinite(value) || !sweep_is_better(p->options.maximize, value, p->best))
         return;
     p->best = value;
     snprintf(p->best_name, sizeof p->best_name, "%s", name);

@@ -17,6 +17,7 @@
 #include "sweep/experiment.h"
 #include "sweep/journal.h"
 #include "sweep/pool.h"
+#include "sweep/print.h"
 #include "sweep/progress.h"
 #include "trainer/worker.h"
 #include "version.h"
@@ -103,11 +104,6 @@ static json_t *params_json(const struct sweep_trial *trial)
     return list;
 }
 
-static bool is_over(const struct sweep_record *record)
-{
-    return strcmp(record->state, "done") == 0 || strcmp(record->state, "diverged") == 0;
-}
-
 static int journal_sweep(struct run *r, const char *experiment, struct cs_error *err)
 {
     json_t *line = json_object();
@@ -171,8 +167,7 @@ static void take_best(struct run *r, const struct sweep_trial *trial,
 {
     const double value = sweep_record_best(record, r->plan->metric, NULL);
 
-    if (isnan(value) ||
-        (!isnan(r->best) && (r->plan->maximize ? value <= r->best : value >= r->best)))
+    if (!sweep_is_better(r->plan->maximize, value, r->best))
         return;
     r->best = value;
     r->best_name = trial->name;
@@ -218,7 +213,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
         const struct sweep_record *record = sweep_state_find(state, plan->trials[i].id);
         if (!record)
             rc = journal_trial(r, &plan->trials[i], err);
-        if (!record || !is_over(record))
+        if (!record || !sweep_record_is_over(record))
             add_item(r, &plan->trials[i], record);
         else
             take_best(r, &plan->trials[i], record);
@@ -340,15 +335,11 @@ static void tell_failure(struct run *r, const struct item *item, const char *det
         return;
     r->failure_told = true;
     sweep_progress_message(r->progress, "csweep: %s failed: %s", item->trial->name, detail);
-    char *path = cs_xasprintf("%s/%s/trial.log", r->dir, item->trial->name);
     struct cs_buf log = {0};
-    if (cs_read_file(&log, path, 1 << 26, NULL) == 0 && log.size > 0) {
-        const char *at = log.data + log.size - 1;
-        for (int lines = 0; at > log.data && lines < 6; at--)
-            lines += at[-1] == '\n';
-        sweep_progress_message(r->progress, "last lines of %s:\n%s", path,
-                               at > log.data ? at + 1 : at);
-    }
+    char *path;
+    const char *tail = sweep_log_tail(&log, &path, r->dir, item->trial->name, 6);
+    if (tail)
+        sweep_progress_message(r->progress, "last lines of %s:\n%s", path, tail);
     cs_buf_clear(&log);
     free(path);
 }
