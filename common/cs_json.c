@@ -87,10 +87,8 @@ void cs_json_line(struct cs_buf *out, const json_t *value)
     }
 }
 
-double cs_json_get_number(const json_t *object, const char *key, double missing)
+double cs_json_number_value(const json_t *value, double missing)
 {
-    const json_t *value = json_object_get(object, key);
-
     if (json_is_number(value))
         return json_number_value(value);
     if (json_is_string(value)) {
@@ -103,6 +101,11 @@ double cs_json_get_number(const json_t *object, const char *key, double missing)
             return -INFINITY;
     }
     return missing;
+}
+
+double cs_json_get_number(const json_t *object, const char *key, double missing)
+{
+    return cs_json_number_value(json_object_get(object, key), missing);
 }
 
 int64_t cs_json_get_int(const json_t *object, const char *key, int64_t missing)

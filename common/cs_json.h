@@ -16,6 +16,7 @@ json_t *cs_json_number(double value); /* new reference */
 json_t *cs_json_text(const char *text);
 void cs_json_set(json_t *object, const char *key, json_t *value); /* takes value */
 void cs_json_line(struct cs_buf *out, const json_t *value);       /* compact, without line end */
+double cs_json_number_value(const json_t *value, double missing); /* of a value itself */
 double cs_json_get_number(const json_t *object, const char *key, double missing);
 int64_t cs_json_get_int(const json_t *object, const char *key, int64_t missing);
 const char *cs_json_get_text(const json_t *object, const char *key,

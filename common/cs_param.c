@@ -200,3 +200,19 @@ int cs_param_parse(struct cs_value *out, const struct cs_param *row, const char 
     }
     return cs_fail(err, CS_EPARSE, "%s: unknown type", row->name);
 }
+
+int cs_fail_unknown(struct cs_error *err, const char *what, const char *word,
+                    const char *const *names, size_t count)
+{
+    const char *near = cs_nearest(word, names, count);
+    struct cs_buf list = {0};
+
+    if (near)
+        return cs_fail(err, CS_ENONAME, "no such %s; did you mean %s?", what, near);
+    cs_buf_adds(&list, "");
+    for (size_t i = 0; i < count; i++)
+        cs_buf_addf(&list, "%s%s", i ? ", " : "", names[i]);
+    cs_fail(err, CS_ENONAME, "no such %s; %ss are %s", what, what, list.data);
+    cs_buf_clear(&list);
+    return CS_ENONAME;
+}

@@ -57,6 +57,12 @@ int cs_param_parse(struct cs_value *out, const struct cs_param *row, const char 
 /* "number in [0, inf]", "yes or no", "one of none, step, plateau": what a value of this row must be. */
 const char *cs_param_expected(const struct cs_param *row, struct cs_arena *arena);
 
+/*
+ * CS_ENONAME: "no such WHAT; did you mean NAME?" when a name is near, else "no such WHAT; WHATs are NAME, NAME ...".
+ */
+int cs_fail_unknown(struct cs_error *err, const char *what, const char *word,
+                    const char *const *names, size_t count);
+
 /* "float", "int", ...: for tables. */
 const char *cs_type_name(enum cs_type type);
 

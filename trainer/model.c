@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/cs_error.h"
+#include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/math/philox.h"
 #include "trainer/layers/list.h"
@@ -67,16 +68,7 @@ static const struct train_layer_kind *find_kind(const char *name, struct cs_erro
             return kinds[count];
         names[count] = kinds[count]->name;
     }
-    const char *near = cs_nearest(name, names, count);
-    if (near) {
-        cs_fail(err, CS_ENONAME, "no such layer; did you mean %s?", near);
-        return NULL;
-    }
-    struct cs_buf list = {0};
-    for (size_t i = 0; i < count; i++)
-        cs_buf_addf(&list, "%s%s", i ? ", " : "", names[i]);
-    cs_fail(err, CS_ENONAME, "no such layer; layers are %s", list.data);
-    cs_buf_clear(&list);
+    cs_fail_unknown(err, "layer", name, names, count);
     return NULL;
 }
 

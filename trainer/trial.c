@@ -199,8 +199,9 @@ void train_trial_place(struct train_trial *trial, train_bundle *bundle, int k)
 {
     const size_t bytes = trial->spec->model->floats * sizeof(float);
 
-    train_bundle_init(bundle, k);
-    if (trial->resumed) {
+    if (!trial->resumed) {
+        train_bundle_init(bundle, k);
+    } else { /* the memory read holds the padding too */
         memcpy(train_bundle_weights(bundle, k), trial->resume.w, bytes);
         for (int i = 0; i < trial->slots; i++)
             memcpy(train_bundle_slot(bundle, k, i), trial->resume.slot[i], bytes);

@@ -279,12 +279,8 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
         .batches = cs_json_get_int(sums, "batches", 0),
     };
     s->lr = cs_json_get_number(root, "lr", 0);
-    for (size_t i = 0; i < TRAIN_SCHEDULER_STATE && i < json_array_size(scheduler); i++) {
-        json_t *wrapped = json_object();
-        cs_json_set(wrapped, "v", json_incref(json_array_get(scheduler, i)));
-        s->scheduler[i] = cs_json_get_number(wrapped, "v", 0);
-        json_decref(wrapped);
-    }
+    for (size_t i = 0; i < TRAIN_SCHEDULER_STATE; i++)
+        s->scheduler[i] = cs_json_number_value(json_array_get(scheduler, i), s->scheduler[i]);
     s->best_epoch = (int) cs_json_get_int(root, "best_epoch", 0);
     s->best_value = cs_json_get_number(root, "best_value", 0);
     s->seconds = cs_json_get_number(root, "seconds", 0);

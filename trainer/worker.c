@@ -117,7 +117,7 @@ static const char *end_state(const struct train_trial *trial)
 struct batch {
     struct worker *worker;
     train_bundle *bundle;
-    struct train_trial **trial; /* [count], in the bundle's order; NULL once it has left */
+    struct train_trial **trial; /* [count], in the bundle's order */
     int count;
     double *grad_norm;
     struct train_sums *val;

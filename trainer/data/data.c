@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cs_error.h"
+#include "common/cs_param.h"
 #include "kernels/math/philox.h"
 #include "trainer/data/list.h"
 #include "trainer/spec.h"
@@ -41,16 +42,7 @@ static const struct train_dataset_kind *find(const char **args, const char *data
             return kinds[count];
         names[count] = kinds[count]->name;
     }
-    const char *near = cs_nearest(word, names, count);
-    if (near) {
-        cs_fail(err, CS_ENONAME, "no such dataset; did you mean %s?", near);
-        return NULL;
-    }
-    struct cs_buf list = {0};
-    for (size_t i = 0; i < count; i++)
-        cs_buf_addf(&list, "%s%s", i ? ", " : "", names[i]);
-    cs_fail(err, CS_ENONAME, "no such dataset; datasets are %s", list.data);
-    cs_buf_clear(&list);
+    cs_fail_unknown(err, "dataset", word, names, count);
     return NULL;
 }
 

@@ -14,13 +14,6 @@ static const struct cs_param params[] = {
 };
 enum { T_MAX, ETA_MIN };
 
-static double begin(double *state, const double *args, double initial_lr)
-{
-    (void) state;
-    (void) args;
-    return initial_lr;
-}
-
 static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
                    double val_loss, double val_accuracy)
 {
@@ -41,6 +34,6 @@ const struct train_scheduler train_scheduler_cosine = {
     .help = "CosineAnnealingLR: half a cosine down to eta_min",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = begin,
+    .begin = train_scheduler_begin_plain,
     .next = next,
 };

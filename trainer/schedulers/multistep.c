@@ -12,13 +12,6 @@ static const struct cs_param params[] = {
 };
 enum { GAMMA, COUNT, MILESTONES };
 
-static double begin(double *state, const double *args, double initial_lr)
-{
-    (void) state;
-    (void) args;
-    return initial_lr;
-}
-
 static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
                    double val_loss, double val_accuracy)
 {
@@ -39,6 +32,6 @@ const struct train_scheduler train_scheduler_multistep = {
     .help = "MultiStepLR: times gamma at every milestone",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = begin,
+    .begin = train_scheduler_begin_plain,
     .next = next,
 };

@@ -3,13 +3,6 @@
 
 #include "trainer/schedulers/scheduler.h"
 
-static double begin(double *state, const double *args, double initial_lr)
-{
-    (void) state;
-    (void) args;
-    return initial_lr;
-}
-
 static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
                    double val_loss, double val_accuracy)
 {
@@ -25,6 +18,6 @@ static double next(double *state, const double *args, double initial_lr, double 
 const struct train_scheduler train_scheduler_none = {
     .name = "none",
     .help = "the rate stays as given",
-    .begin = begin,
+    .begin = train_scheduler_begin_plain,
     .next = next,
 };

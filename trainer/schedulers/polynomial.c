@@ -12,13 +12,6 @@ static const struct cs_param params[] = {
 };
 enum { TOTAL_ITERS, POWER };
 
-static double begin(double *state, const double *args, double initial_lr)
-{
-    (void) state;
-    (void) args;
-    return initial_lr;
-}
-
 static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
                    double val_loss, double val_accuracy)
 {
@@ -36,6 +29,6 @@ const struct train_scheduler train_scheduler_polynomial = {
     .help = "PolynomialLR: down to 0 along a power of the time left",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = begin,
+    .begin = train_scheduler_begin_plain,
     .next = next,
 };

@@ -33,6 +33,9 @@ struct train_scheduler {
                    double val_loss, double val_accuracy);
 };
 
+/* begin() of the schedules that keep no state and start at the rate as given. */
+double train_scheduler_begin_plain(double *state, const double *args, double initial_lr);
+
 const struct train_scheduler *train_scheduler_find(const char *name);
 const struct train_scheduler *const *train_schedulers(void); /* NULL-terminated */
 

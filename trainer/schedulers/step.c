@@ -8,13 +8,6 @@ static const struct cs_param params[] = {
     {"gamma", CS_FLOAT, "0.1", 0, INFINITY, 0, NULL, "factor of one step"},
 };
 
-static double begin(double *state, const double *args, double initial_lr)
-{
-    (void) state;
-    (void) args;
-    return initial_lr;
-}
-
 static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
                    double val_loss, double val_accuracy)
 {
@@ -30,6 +23,6 @@ const struct train_scheduler train_scheduler_step = {
     .help = "StepLR: times gamma every step_size epochs",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = begin,
+    .begin = train_scheduler_begin_plain,
     .next = next,
 };
