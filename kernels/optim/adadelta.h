@@ -17,36 +17,22 @@
 #include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
+#include "kernels/optim/rows.h"
 
 struct cs_error;
 
 static const char adadelta_help[] = "steps as large as earlier steps, relative to the gradients";
 
 static const struct cs_param adadelta_params[] = {
-    {.name = "lr",
-     .type = CS_FLOAT,
-     .def = "1",
-     .min = 0,
-     .max = INFINITY,
-     .help = "factor of the step"},
+    KERN_ROW_LR("1", "factor of the step"),
     {.name = "rho",
      .type = CS_FLOAT,
      .def = "0.9",
      .min = 0,
      .max = 1,
      .help = "decay of the running means of squared gradients and squared steps"},
-    {.name = "eps",
-     .type = CS_FLOAT,
-     .def = "1e-6",
-     .min = 1e-30,
-     .max = INFINITY,
-     .help = "added to both means under the root; sets the first steps' size"},
-    {.name = "weight_decay",
-     .type = CS_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = INFINITY,
-     .help = "L2 penalty"},
+    KERN_ROW_EPS("1e-6", "added to both means under the root; sets the first steps' size"),
+    KERN_ROW_WEIGHT_DECAY("0", "L2 penalty"),
 };
 
 enum { ADADELTA_LR, ADADELTA_RHO, ADADELTA_EPS, ADADELTA_WEIGHT_DECAY };

@@ -16,31 +16,22 @@
 #include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
+#include "kernels/optim/rows.h"
 
 struct cs_error;
 
 static const char adagrad_help[] = "steps scaled by the sum of all squared gradients";
 
 static const struct cs_param adagrad_params[] = {
-    {.name = "lr", .type = CS_FLOAT, .def = "1e-2", .min = 0, .max = INFINITY, .help = "step size"},
+    KERN_ROW_LR("1e-2", "step size"),
     {.name = "lr_decay",
      .type = CS_FLOAT,
      .def = "0",
      .min = 0,
      .max = INFINITY,
      .help = "step t is divided by 1 + (t - 1) lr_decay"},
-    {.name = "weight_decay",
-     .type = CS_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = INFINITY,
-     .help = "L2 penalty"},
-    {.name = "eps",
-     .type = CS_FLOAT,
-     .def = "1e-10",
-     .min = 1e-30,
-     .max = INFINITY,
-     .help = "added to the denominator"},
+    KERN_ROW_WEIGHT_DECAY("0", "L2 penalty"),
+    KERN_ROW_EPS("1e-10", "added to the denominator"),
 };
 
 enum { ADAGRAD_LR, ADAGRAD_LR_DECAY, ADAGRAD_WEIGHT_DECAY, ADAGRAD_EPS };

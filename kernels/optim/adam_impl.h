@@ -16,38 +16,18 @@
 #include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
+#include "kernels/optim/rows.h"
 
 struct cs_error;
 
-#define ADAM_PARAMS(decay)                                                   \
-    {.name = "lr",                                                           \
-     .type = CS_FLOAT,                                                       \
-     .def = "1e-3",                                                          \
-     .min = 0,                                                               \
-     .max = INFINITY,                                                        \
-     .help = "step size"},                                                   \
-        {.name = "betas",                                                    \
-         .type = CS_FLOATS,                                                  \
-         .def = "0.9 0.999",                                                 \
-         .min = 0,                                                           \
-         .max = 0.9999999,                                                   \
-         .count = 2,                                                         \
-         .help = "decay of the running means of g and of g squared"},        \
-        {.name = "eps",                                                      \
-         .type = CS_FLOAT,                                                   \
-         .def = "1e-8",                                                      \
-         .min = 1e-30,                                                       \
-         .max = INFINITY,                                                    \
-         .help = "added to the denominator"},                                \
-        {.name = "weight_decay",                                             \
-         .type = CS_FLOAT,                                                   \
-         .def = decay,                                                       \
-         .min = 0,                                                           \
-         .max = INFINITY,                                                    \
-         .help = "pull of every weight towards 0"},                          \
-    {                                                                        \
-        .name = "amsgrad", .type = CS_BOOL, .def = "no", .min = 0, .max = 1, \
-        .help = "divide by the largest mean of g squared so far"             \
+#define ADAM_PARAMS(decay)                                                               \
+    KERN_ROW_LR("1e-3", "step size"),                                                    \
+        KERN_ROW_BETAS("0.9 0.999", "decay of the running means of g and of g squared"), \
+        KERN_ROW_EPS("1e-8", "added to the denominator"),                                \
+        KERN_ROW_WEIGHT_DECAY(decay, "pull of every weight towards 0"),                  \
+    {                                                                                    \
+        .name = "amsgrad", .type = CS_BOOL, .def = "no", .min = 0, .max = 1,             \
+        .help = "divide by the largest mean of g squared so far"                         \
     }
 
 enum { ADAM_LR, ADAM_BETA1, ADAM_BETA2, ADAM_EPS, ADAM_WEIGHT_DECAY, ADAM_AMSGRAD };

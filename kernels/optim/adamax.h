@@ -18,32 +18,17 @@
 #include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
+#include "kernels/optim/rows.h"
 
 struct cs_error;
 
 static const char adamax_help[] = "Adam scaled by the largest decayed gradient";
 
 static const struct cs_param adamax_params[] = {
-    {.name = "lr", .type = CS_FLOAT, .def = "2e-3", .min = 0, .max = INFINITY, .help = "step size"},
-    {.name = "betas",
-     .type = CS_FLOATS,
-     .def = "0.9 0.999",
-     .min = 0,
-     .max = 0.9999999,
-     .count = 2,
-     .help = "decay of the running mean of g and of its largest size"},
-    {.name = "eps",
-     .type = CS_FLOAT,
-     .def = "1e-8",
-     .min = 1e-30,
-     .max = INFINITY,
-     .help = "added to the size of g"},
-    {.name = "weight_decay",
-     .type = CS_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = INFINITY,
-     .help = "L2 penalty"},
+    KERN_ROW_LR("2e-3", "step size"),
+    KERN_ROW_BETAS("0.9 0.999", "decay of the running mean of g and of its largest size"),
+    KERN_ROW_EPS("1e-8", "added to the size of g"),
+    KERN_ROW_WEIGHT_DECAY("0", "L2 penalty"),
 };
 
 enum { ADAMAX_LR, ADAMAX_BETA1, ADAMAX_BETA2, ADAMAX_EPS, ADAMAX_WEIGHT_DECAY };

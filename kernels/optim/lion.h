@@ -16,26 +16,16 @@
 #include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
+#include "kernels/optim/rows.h"
 
 struct cs_error;
 
 static const char lion_help[] = "steps of equal size along the sign of the momentum";
 
 static const struct cs_param lion_params[] = {
-    {.name = "lr", .type = CS_FLOAT, .def = "1e-4", .min = 0, .max = INFINITY, .help = "step size"},
-    {.name = "betas",
-     .type = CS_FLOATS,
-     .def = "0.9 0.99",
-     .min = 0,
-     .max = 0.9999999,
-     .count = 2,
-     .help = "weight of the momentum in the step, and decay of the momentum"},
-    {.name = "weight_decay",
-     .type = CS_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = INFINITY,
-     .help = "pull of every weight towards 0, as in adamw"},
+    KERN_ROW_LR("1e-4", "step size"),
+    KERN_ROW_BETAS("0.9 0.99", "weight of the momentum in the step, and decay of the momentum"),
+    KERN_ROW_WEIGHT_DECAY("0", "pull of every weight towards 0, as in adamw"),
 };
 
 enum { LION_LR, LION_BETA1, LION_BETA2, LION_WEIGHT_DECAY };

@@ -17,31 +17,22 @@
 #include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
+#include "kernels/optim/rows.h"
 
 struct cs_error;
 
 static const char rmsprop_help[] = "steps scaled by a running mean of squared gradients";
 
 static const struct cs_param rmsprop_params[] = {
-    {.name = "lr", .type = CS_FLOAT, .def = "1e-2", .min = 0, .max = INFINITY, .help = "step size"},
+    KERN_ROW_LR("1e-2", "step size"),
     {.name = "alpha",
      .type = CS_FLOAT,
      .def = "0.99",
      .min = 0,
      .max = 1,
      .help = "decay of the running mean of g squared"},
-    {.name = "eps",
-     .type = CS_FLOAT,
-     .def = "1e-8",
-     .min = 1e-30,
-     .max = INFINITY,
-     .help = "added to the denominator"},
-    {.name = "weight_decay",
-     .type = CS_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = INFINITY,
-     .help = "L2 penalty"},
+    KERN_ROW_EPS("1e-8", "added to the denominator"),
+    KERN_ROW_WEIGHT_DECAY("0", "L2 penalty"),
     {.name = "momentum",
      .type = CS_FLOAT,
      .def = "0",

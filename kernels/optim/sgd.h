@@ -16,11 +16,12 @@
 #include "common/cs_param.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
+#include "kernels/optim/rows.h"
 
 static const char sgd_help[] = "gradient descent, with momentum and Nesterov's variant";
 
 static const struct cs_param sgd_params[] = {
-    {.name = "lr", .type = CS_FLOAT, .def = "1e-3", .min = 0, .max = INFINITY, .help = "step size"},
+    KERN_ROW_LR("1e-3", "step size"),
     {.name = "momentum",
      .type = CS_FLOAT,
      .def = "0",
@@ -33,12 +34,7 @@ static const struct cs_param sgd_params[] = {
      .min = 0,
      .max = 1,
      .help = "part of the gradient kept out of the momentum"},
-    {.name = "weight_decay",
-     .type = CS_FLOAT,
-     .def = "0",
-     .min = 0,
-     .max = INFINITY,
-     .help = "L2 penalty"},
+    KERN_ROW_WEIGHT_DECAY("0", "L2 penalty"),
     {.name = "nesterov",
      .type = CS_BOOL,
      .def = "no",
