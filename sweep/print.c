@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/cs_io.h"
-#include "common/cs_json.h"
 
 enum { LOG_MAX = 1 << 26 };
 

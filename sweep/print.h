@@ -4,9 +4,7 @@
 #ifndef SWEEP_PRINT_H
 #define SWEEP_PRINT_H
 
-#include <jansson.h>
-
-#include "common/cs_str.h"
+#include "common/cs_json.h"
 
 /* value (taken) as one line on stdout, which is flushed: the reader of a pipe has it at once. */
 void sweep_print_json(json_t *value);
