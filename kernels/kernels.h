@@ -114,6 +114,7 @@ struct kern_ops {
                       int cols); /* db[kern_pad(cols)], rule 4 */
     void (*cross_entropy)(const struct kern_cross_entropy *c);
     double (*sum_squares)(const float *x, size_t rows, size_t cols); /* rule 6, of a panel matrix */
+    void (*add)(float *y, const float *x, size_t count); /* y = y + x, each rounded once */
 };
 
 /* The table of "ref" or "cpu". CS_ENONAME for another name; CS_EUNAVAILABLE when CSWEEP_CPU names an instance

@@ -15,7 +15,7 @@
 
 struct cs_error;
 
-enum { KERN_SLOTS = 3, KERN_HYPERS = 12, KERN_OPTIM_ARGS = 16 };
+enum { KERN_SLOTS = 3, KERN_HYPERS = 12, KERN_OPTIM_ARGS = 16, KERN_MEMORY = 4 };
 
 /* What one step of one trial needs, computed on the host in double and rounded to float. */
 struct kern_hyper {

@@ -231,6 +231,12 @@ static double ref_sum_squares(const float *x, size_t rows, size_t cols)
     return sum;
 }
 
+static void ref_add(float *y, const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = y[i] + x[i];
+}
+
 const struct kern_ops kern_ref = {
     .name = "ref",
     .instance = "ref",
@@ -244,4 +250,5 @@ const struct kern_ops kern_ref = {
     .bias_grad = ref_bias_grad,
     .cross_entropy = ref_cross_entropy,
     .sum_squares = ref_sum_squares,
+    .add = ref_add,
 };

@@ -19,6 +19,11 @@
 
 enum { SLOT_SHIFT = 21 * 16 };
 
+/* In force for one parameter group of one trial; momentum NAN: as configured. */
+struct rate {
+    double lr, momentum;
+};
+
 struct train_bundle {
     const struct kern_ops *ops;
     const struct train_data *data;
@@ -30,8 +35,10 @@ struct train_bundle {
     struct train_spec **spec;          /* [capacity], borrowed */
     const struct train_model **models; /* [capacity] */
     uint64_t *seed;                    /* [capacity] */
-    double *lr;                        /* [capacity] */
-    struct kern_step *update;          /* [capacity] */
+    struct rate *rate;                 /* [capacity][TRAIN_GROUPS] */
+    double *memory;                    /* [capacity][TRAIN_GROUPS][KERN_MEMORY] */
+    struct kern_step *update;          /* [segments][capacity] */
+    bool *trained;                     /* [segments] */
     struct train_sums *sums;           /* [capacity] */
     double *batch_loss;                /* [group] */
     int64_t *batch_correct;            /* [group] */
@@ -40,52 +47,13 @@ struct train_bundle {
     float *grad;                                           /* [group][floats] */
     float *act_memory;
     struct train_buffers *nodes; /* [node_count], [group] trials each */
-    bool *has_g, *has_xt;
-    uint32_t *order;      /* [capacity][train count] */
-    uint32_t *rows_index; /* [group][largest batch] */
-    int32_t *labels;      /* [group][largest batch] */
-    int order_epoch;      /* the epoch that order holds, -1 = none */
+    uint8_t *have;               /* [node_count], see train_pass */
+    bool *masked;                /* [node_count] */
+    uint32_t *order;             /* [capacity][train count] */
+    uint32_t *rows_index;        /* [group][largest batch] */
+    int32_t *labels;             /* [group][largest batch] */
+    int order_epoch;             /* the epoch that order holds, -1 = none */
 };
-
-void train_pass_need_g(struct train_pass *pass, int node)
-{
-    struct train_buffers *n = &pass->nodes[node];
-
-    if (pass->has_g[node])
-        return;
-    for (int t = 0; t < pass->trials; t++)
-        pass->ops->transpose(n->g + (size_t) t * n->stride, n->gt + (size_t) t * n->stride,
-                             pass->model->nodes[node].features, pass->rows);
-    pass->has_g[node] = true;
-}
-
-void train_pass_need_xt(struct train_pass *pass, int node)
-{
-    struct train_buffers *n = &pass->nodes[node];
-
-    if (pass->has_xt[node])
-        return;
-    for (int t = 0; t < pass->trials; t++)
-        pass->ops->transpose(n->xt + (size_t) t * n->stride, n->x + (size_t) t * n->stride,
-                             pass->rows, pass->model->nodes[node].features);
-    pass->has_xt[node] = true;
-}
-
-void train_pass_update(struct train_pass *pass, size_t offset, size_t count)
-{
-    struct kern_update u = {
-        .trials = pass->trials,
-        .count = count,
-        .w = pass->w + offset,
-        .g = pass->grad + offset,
-        .w_stride = pass->w_stride,
-        .g_stride = pass->w_stride,
-        .step = pass->step,
-    };
-    for (int i = 0; i < KERN_SLOTS; i++)
-        u.slot[i] = pass->slot[i] ? pass->slot[i] + offset : NULL;
-    pass->ops->update(&u);
-}
 
 static int slots_of(const struct train_spec *spec)
 {
@@ -100,8 +68,8 @@ static int allocate_nodes(train_bundle *b, struct cs_error *err)
     size_t total = 0;
 
     b->nodes = cs_xcalloc((size_t) count, sizeof *b->nodes);
-    b->has_g = cs_xcalloc((size_t) count, sizeof *b->has_g);
-    b->has_xt = cs_xcalloc((size_t) count, sizeof *b->has_xt);
+    b->have = cs_xcalloc((size_t) count, sizeof *b->have);
+    b->masked = cs_xcalloc((size_t) count, sizeof *b->masked);
     for (int i = 0; i < count; i++) {
         const size_t features = (size_t) b->model->nodes[i].features;
         const size_t stride = kern_pad(rows) * kern_pad(features) + SLOT_SHIFT;
@@ -151,9 +119,19 @@ static void take_spec(train_bundle *b, int k, struct train_spec *spec)
     b->spec[k] = spec;
     b->models[k] = spec->model;
     b->seed[k] = spec->seed;
-    b->lr[k] = spec->optim_args[0];
-    b->update[k].optim = spec->optim;
-    b->update[k].variant = spec->optim->variant(spec->optim_args);
+    for (int i = 0; i < spec->model->segment_count; i++) {
+        struct kern_step *step = &b->update[i * b->capacity + k];
+        step->optim = spec->optim;
+        step->variant = spec->optim->variant(spec->groups[spec->segment_group[i]].args);
+    }
+}
+
+static void reset_rates(train_bundle *b, int k)
+{
+    for (int g = 0; g < TRAIN_GROUPS; g++)
+        b->rate[k * TRAIN_GROUPS + g] = (struct rate){
+            .lr = g < b->spec[k]->group_count ? b->spec[k]->groups[g].args[0] : 0, .momentum = NAN};
+    memset(train_bundle_memory(b, k), 0, TRAIN_GROUPS * KERN_MEMORY * sizeof *b->memory);
 }
 
 int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
@@ -178,16 +156,22 @@ int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
     b->spec = cs_xcalloc(n, sizeof(struct train_spec *));
     b->models = cs_xcalloc(n, sizeof(struct train_model *));
     b->seed = cs_xcalloc(n, sizeof *b->seed);
-    b->lr = cs_xcalloc(n, sizeof *b->lr);
-    b->update = cs_xcalloc(n, sizeof *b->update);
+    b->rate = cs_xcalloc(n * TRAIN_GROUPS, sizeof *b->rate);
+    b->memory = cs_xcalloc(n * TRAIN_GROUPS * KERN_MEMORY, sizeof *b->memory);
+    b->update = cs_xcalloc(n * (size_t) b->model->segment_count, sizeof *b->update);
+    b->trained = cs_xcalloc((size_t) b->model->segment_count, sizeof *b->trained);
+    for (int i = 0; i < b->model->segment_count; i++)
+        b->trained[i] = train_spec_trains(specs[0], i);
     b->sums = cs_xcalloc(n, sizeof *b->sums);
     b->batch_loss = cs_xcalloc((size_t) b->group, sizeof *b->batch_loss);
     b->batch_correct = cs_xcalloc((size_t) b->group, sizeof *b->batch_correct);
     const size_t rows = (size_t) (b->eval_size > b->batch_size ? b->eval_size : b->batch_size);
     b->rows_index = cs_xcalloc((size_t) b->group * rows, sizeof *b->rows_index);
     b->labels = cs_xcalloc((size_t) b->group * rows, sizeof *b->labels);
-    for (int k = 0; k < trials; k++)
+    for (int k = 0; k < trials; k++) {
         take_spec(b, k, specs[k]);
+        reset_rates(b, k);
+    }
     int rc = allocate_arenas(b, err);
     if (rc == 0)
         rc = allocate_nodes(b, err);
@@ -205,8 +189,10 @@ void train_bundle_free(train_bundle *b)
     free(b->spec);
     free(b->models);
     free(b->seed);
-    free(b->lr);
+    free(b->rate);
+    free(b->memory);
     free(b->update);
+    free(b->trained);
     free(b->sums);
     free(b->batch_loss);
     free(b->batch_correct);
@@ -216,8 +202,8 @@ void train_bundle_free(train_bundle *b)
         free(b->slot_memory[i]);
     free(b->act_memory);
     free(b->nodes);
-    free(b->has_g);
-    free(b->has_xt);
+    free(b->have);
+    free(b->masked);
     free(b->order);
     free(b->rows_index);
     free(b->labels);
@@ -272,9 +258,14 @@ void train_bundle_seek(train_bundle *b, int epoch, int step)
     b->step = step;
 }
 
-void train_bundle_set_lr(train_bundle *b, int k, double lr)
+double *train_bundle_memory(train_bundle *b, int k)
 {
-    b->lr[k] = lr;
+    return b->memory + (size_t) k * TRAIN_GROUPS * KERN_MEMORY;
+}
+
+void train_bundle_set_rate(train_bundle *b, int k, int group, double lr, double momentum)
+{
+    b->rate[k * TRAIN_GROUPS + group] = (struct rate){lr, momentum};
 }
 
 void train_bundle_clear_sums(train_bundle *b)
@@ -304,17 +295,19 @@ static struct train_pass begin_pass(train_bundle *b, int first, int rows, bool t
         .step_number = (uint32_t) b->epoch * (uint32_t) b->steps + (uint32_t) b->step,
         .seed = b->seed + first,
         .nodes = b->nodes,
-        .has_g = b->has_g,
-        .has_xt = b->has_xt,
+        .have = b->have,
+        .masked = b->masked,
         .w = train_bundle_weights(b, first),
         .grad = b->grad,
         .w_stride = b->floats,
         .step = b->update + first,
+        .step_stride = (size_t) b->capacity,
+        .trained = b->trained,
     };
     for (int i = 0; i < KERN_SLOTS; i++)
         pass.slot[i] = b->slot[i] ? b->slot[i] + (size_t) first * b->floats : NULL;
-    memset(b->has_g, 0, (size_t) b->model->node_count * sizeof *b->has_g);
-    memset(b->has_xt, 0, (size_t) b->model->node_count * sizeof *b->has_xt);
+    memset(b->have, 0, (size_t) b->model->node_count * sizeof *b->have);
+    memset(b->masked, 0, (size_t) b->model->node_count * sizeof *b->masked);
     return pass;
 }
 
@@ -341,13 +334,15 @@ static void load_batch(train_bundle *b, struct train_pass *pass, const struct tr
         .x_stride = b->nodes[0].stride,
         .xt_stride = b->nodes[0].stride,
     });
-    b->has_xt[0] = want_xt;
+    train_pass_made(pass, 0, TRAIN_X | (want_xt ? TRAIN_XT : 0));
 }
 
 static void forward(train_bundle *b, struct train_pass *pass)
 {
     for (int i = 0; i < b->model->layer_count; i++) {
         const struct train_layer *layer = &b->model->layers[i];
+        if (layer->copies)
+            train_pass_copy_values(pass, layer->node_in, layer->node_out);
         if (layer->kind->forward)
             layer->kind->forward(layer, pass);
     }
@@ -359,6 +354,7 @@ static void loss(train_bundle *b, struct train_pass *pass)
     const int last = b->model->node_count - 1;
     struct train_buffers *node = &b->nodes[last];
 
+    train_pass_need(pass, last, TRAIN_X);
     memset(b->batch_loss, 0, (size_t) b->group * sizeof *b->batch_loss);
     memset(b->batch_correct, 0, (size_t) b->group * sizeof *b->batch_correct);
     b->ops->cross_entropy(&(struct kern_cross_entropy){
@@ -376,15 +372,22 @@ static void loss(train_bundle *b, struct train_pass *pass)
         .loss = b->batch_loss,
         .correct = b->batch_correct,
     });
-    b->has_g[last] = pass->training;
+    if (pass->training)
+        train_pass_made(pass, last, TRAIN_G | TRAIN_GT);
 }
 
+/* Top layer first. A layer whose output nothing trained lies below has nothing to do. */
 static void backward(train_bundle *b, struct train_pass *pass)
 {
+    const struct train_node *nodes = b->model->nodes;
+
     for (int i = b->model->layer_count - 1; i >= 0; i--) {
         const struct train_layer *layer = &b->model->layers[i];
-        if (layer->kind->backward)
-            layer->kind->backward(layer, pass);
+        if (!layer->kind->backward || !nodes[layer->node_out].gradient)
+            continue;
+        layer->kind->backward(layer, pass);
+        if (layer->copies && nodes[layer->node_in].gradient)
+            train_pass_copy_gradient(pass, layer->node_out, layer->node_in);
     }
 }
 
@@ -405,9 +408,23 @@ static double gradient_norm(const train_bundle *b, const float *grad)
 
     for (int i = 0; i < b->model->segment_count; i++) {
         const struct train_segment *s = &b->model->segments[i];
-        sum += b->ops->sum_squares(grad + s->offset, s->in ? (size_t) s->in : 1, (size_t) s->out);
+        if (b->trained[i])
+            sum +=
+                b->ops->sum_squares(grad + s->offset, s->in ? (size_t) s->in : 1, (size_t) s->out);
     }
     return sqrt(sum);
+}
+
+/* The numbers of trial k's optimizer step t: once per parameter group, then for every segment of it. */
+static void begin_steps(train_bundle *b, int k, int64_t t)
+{
+    const struct train_spec *spec = b->spec[k];
+    struct kern_hyper hyper[TRAIN_GROUPS];
+
+    for (int g = 0; g < spec->group_count; g++)
+        spec->optim->begin(&hyper[g], spec->groups[g].args, b->rate[k * TRAIN_GROUPS + g].lr, t);
+    for (int i = 0; i < b->model->segment_count; i++)
+        b->update[i * b->capacity + k].hyper = hyper[spec->segment_group[i]];
 }
 
 static void train_group(train_bundle *b, int first, int rows, bool last, double *grad_norm)
@@ -418,12 +435,10 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
 
     pass.keep_gradients = last;
     for (int t = 0; t < pass.trials; t++) {
-        const struct train_spec *spec = b->spec[first + t];
         const uint32_t *order = b->order + (size_t) (first + t) * count + start;
         for (int r = 0; r < rows; r++)
             b->rows_index[(size_t) t * (size_t) rows + (size_t) r] = b->data->train.index[order[r]];
-        spec->optim->begin(&b->update[first + t].hyper, spec->optim_args, b->lr[first + t],
-                           (int64_t) pass.step_number + 1);
+        begin_steps(b, first + t, (int64_t) pass.step_number + 1);
     }
     load_batch(b, &pass, &b->data->train);
     forward(b, &pass);
@@ -434,8 +449,11 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
         return;
     for (int t = 0; t < pass.trials; t++)
         grad_norm[first + t] = gradient_norm(b, b->grad + (size_t) t * b->floats);
-    for (int i = 0; i < b->model->segment_count; i++)
-        train_pass_update(&pass, b->model->segments[i].offset, b->model->segments[i].count);
+    pass.keep_gradients = false;
+    for (int i = 0; i < b->model->segment_count; i++) {
+        if (b->trained[i])
+            train_pass_update(&pass, i);
+    }
 }
 
 void train_bundle_train_step(train_bundle *b, double *grad_norm)
@@ -499,9 +517,11 @@ void train_bundle_remove(train_bundle *b, int k)
     memcpy(train_bundle_weights(b, k), train_bundle_weights(b, last), bytes);
     for (int i = 0; i < KERN_SLOTS && b->slot[i]; i++)
         memcpy(b->slot[i] + (size_t) k * b->floats, b->slot[i] + (size_t) last * b->floats, bytes);
-    const double lr = b->lr[last];
     take_spec(b, k, b->spec[last]);
-    b->lr[k] = lr;
+    memcpy(b->rate + k * TRAIN_GROUPS, b->rate + last * TRAIN_GROUPS,
+           TRAIN_GROUPS * sizeof *b->rate);
+    memcpy(train_bundle_memory(b, k), train_bundle_memory(b, last),
+           TRAIN_GROUPS * KERN_MEMORY * sizeof *b->memory);
     b->sums[k] = b->sums[last];
     b->order_epoch = -1;
     b->model = b->models[0];

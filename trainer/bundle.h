@@ -46,8 +46,11 @@ struct train_sums *train_bundle_sums(train_bundle *bundle, int k);
 void train_bundle_init(train_bundle *bundle, int k);
 void train_bundle_seek(train_bundle *bundle, int epoch, int step);
 
-/* Set trial k's learning rate, in force until set again. */
-void train_bundle_set_lr(train_bundle *bundle, int k, double lr);
+/* Set the rate (and momentum; NAN: as configured) of a parameter group of trial k, in force until set again. */
+void train_bundle_set_rate(train_bundle *bundle, int k, int group, double lr, double momentum);
+
+/* Borrowed: what the optimizer remembers besides its tensors, [TRAIN_GROUPS][KERN_MEMORY]. */
+double *train_bundle_memory(train_bundle *bundle, int k);
 
 /* Epoch (from 0) and step inside it of the next batch. */
 int train_bundle_epoch(const train_bundle *bundle);

@@ -3,6 +3,11 @@
  *
  * A pass works on `trials` trials of the bundle at once (as many as the backend takes per call). Every pointer
  * belongs to the first of them; trial t lies t strides further.
+ *
+ * A node (the matrix between two layers) has four panel matrices: values x (batch x features) and xt (features x
+ * batch), gradients g and gt likewise. Of each pair at least one is up to date once a layer has made it;
+ * train_pass_need makes the other by turning it over. xt and gt hold 16 samples side by side: what convolution,
+ * pooling and norms over the batch work on. Padding columns are +0 in all four.
  */
 #ifndef TRAIN_BUNDLE_IMPL_H
 #define TRAIN_BUNDLE_IMPL_H
@@ -14,7 +19,8 @@
 #include "kernels/kernels.h"
 #include "trainer/model.h"
 
-/* One node (batch x features): values, transposed values, gradient, transposed gradient. */
+enum { TRAIN_X = 1, TRAIN_XT = 2, TRAIN_G = 4, TRAIN_GT = 8 };
+
 struct train_buffers {
     float *x, *xt, *g, *gt;
     size_t stride; /* floats per trial, the same for all four */
@@ -26,21 +32,38 @@ struct train_pass {
     const struct train_model *const *models; /* models[trials]: dropout rates differ */
     int trials, rows;                        /* rows: samples of this batch */
     bool training;
-    bool keep_gradients; /* store all gradients in grad instead of updating at once */
-    uint32_t step_number;
+    bool keep_gradients;  /* store all gradients in grad instead of updating at once */
+    uint32_t step_number; /* of the batch, from 0, over all epochs */
     const uint64_t *seed; /* seed[trials] */
     struct train_buffers *nodes;
-    bool *has_g, *has_xt; /* per node: is the copy up to date in this step */
+    uint8_t *have; /* per node: TRAIN_X ... that are up to date in this step */
+    bool *masked;  /* per node: its gradient is +0 already where x <= 0 */
     float *w, *grad, *slot[KERN_SLOTS];
     size_t w_stride;              /* of w, grad and slots */
-    const struct kern_step *step; /* step[trials] */
+    const struct kern_step *step; /* [segments][step_stride], of the pass's first trial */
+    size_t step_stride;
+    const bool *trained; /* [segments] */
 };
 
-/* Make node's g from gt, or xt from x, unless it is there. */
-void train_pass_need_g(struct train_pass *pass, int node);
-void train_pass_need_xt(struct train_pass *pass, int node);
+/* Make one matrix of the node from its transpose, unless it is up to date. */
+void train_pass_need(struct train_pass *pass, int node, int which);
 
-/* One optimizer step on floats [offset, offset + count) of every trial, from grad. */
-void train_pass_update(struct train_pass *pass, size_t offset, size_t count);
+/* These are new: the others of their kind (values, gradients) are out of date. */
+void train_pass_made(struct train_pass *pass, int node, int which);
+
+/* Values or gradients of one node to another of the same size, in whatever form they are; and added to it. */
+void train_pass_copy_values(struct train_pass *pass, int from, int to);
+void train_pass_copy_gradient(struct train_pass *pass, int from, int to);
+void train_pass_add_values(struct train_pass *pass, int from, int to);
+void train_pass_add_gradient(struct train_pass *pass, int from, int to);
+
+/* Is the segment trained? Not when it is a buffer or frozen. */
+bool train_pass_trains(const struct train_pass *pass, int segment);
+
+/* step[trials] of a segment. */
+const struct kern_step *train_pass_step(const struct train_pass *pass, int segment);
+
+/* The segment's gradient stands in grad: one optimizer step on every trial, unless gradients are kept. */
+void train_pass_update(struct train_pass *pass, int segment);
 
 #endif

@@ -17,7 +17,7 @@
 #include "kernels/math/philox.h"
 #include "trainer/layers/list.h"
 
-enum { LAYERS_MAX = 256, FEATURES_MAX = 1 << 24 };
+enum { LAYERS_MAX = 256, SEGMENTS_PER_LAYER = 5 };
 
 #define X(name) extern const struct train_layer_kind train_layer_##name;
 TRAIN_LAYERS(X)
@@ -42,20 +42,48 @@ int train_shape_size(const struct train_shape *shape)
     return size;
 }
 
-void train_model_add_segment(struct train_model *model, const struct train_layer *layer,
-                             const char *name, int out, int in, double bound)
+static struct train_segment *add_segment(struct train_model *model, const struct train_layer *layer,
+                                         const char *name, size_t floats)
 {
     struct train_segment *s = &model->segments[model->segment_count++];
 
-    snprintf(s->name, sizeof s->name, "%d.%s", layer->index, name);
-    s->out = out;
-    s->in = in;
-    s->bound = bound;
+    snprintf(s->name, sizeof s->name, "%s.%s", layer->name, name);
     s->offset = model->floats;
-    s->count = kern_pad((size_t) out) * (in ? (size_t) in : 1);
-    s->elements = (int64_t) out * (in ? in : 1);
-    model->floats += s->count;
-    model->parameters += s->elements;
+    s->count = floats;
+    model->floats += floats;
+    return s;
+}
+
+struct train_segment *train_model_add_matrix(struct train_model *model,
+                                             const struct train_layer *layer, const char *name,
+                                             int out, int in)
+{
+    struct train_segment *s = add_segment(model, layer, name, kern_pad((size_t) out) * (size_t) in);
+
+    s->ndim = 2;
+    s->dim[0] = s->out = out;
+    s->dim[1] = s->in = in;
+    s->elements = (int64_t) out * in;
+    s->fan_in = in;
+    s->fan_out = out;
+    return s;
+}
+
+struct train_segment *train_model_add_tensor(struct train_model *model,
+                                             const struct train_layer *layer, const char *name,
+                                             int ndim, const int *dim)
+{
+    int64_t elements = 1;
+
+    for (int i = 0; i < ndim; i++)
+        elements *= dim[i];
+    struct train_segment *s = add_segment(model, layer, name, kern_pad((size_t) elements));
+    s->ndim = ndim;
+    for (int i = 0; i < ndim; i++)
+        s->dim[i] = dim[i];
+    s->out = (int) elements;
+    s->elements = elements;
+    return s;
 }
 
 static const struct train_layer_kind *find_kind(const char *name, struct cs_error *err)
@@ -72,61 +100,117 @@ static const struct train_layer_kind *find_kind(const char *name, struct cs_erro
     return NULL;
 }
 
-/* "linear 512" -> kind and arguments. */
+/* The place of a named number, -1 when the kind has none of that name. */
+static int word_place(const struct train_layer_kind *kind, const char *name)
+{
+    for (int i = 0; i < TRAIN_LAYER_WORDS && kind->words[i].name; i++) {
+        if (strcmp(kind->words[i].name, name) == 0)
+            return kind->args_max + i;
+    }
+    return -1;
+}
+
+static int bad_usage(const struct train_layer_kind *kind, const char *what, const char *word,
+                     struct cs_error *err)
+{
+    return cs_fail(err, CS_EPARSE, "%s%s; expected `%s`", word, what, kind->usage);
+}
+
+/* "linear 512", "conv 16 5 stride 2" -> kind and arguments. */
 static int parse_layer(struct train_layer *layer, char *text, struct cs_error *err)
 {
     char *state = NULL, *name = strtok_r(text, " \t", &state);
+    bool words = false;
 
     if (!name)
         return cs_fail(err, CS_EPARSE, "empty layer; expected layers joined by >");
     layer->kind = find_kind(name, err);
     if (!layer->kind)
         return CS_ENONAME;
+    for (int i = 0; i < TRAIN_LAYER_WORDS && layer->kind->words[i].name; i++)
+        layer->arg[layer->kind->args_max + i] = layer->kind->words[i].def;
     for (char *word; (word = strtok_r(NULL, " \t", &state));) {
-        if (layer->arg_count == TRAIN_LAYER_ARGS || layer->arg_count == layer->kind->args_max)
-            return cs_fail(err, CS_EPARSE, "too many arguments; expected `%s`", layer->kind->usage);
-        if (!cs_parse_double(&layer->arg[layer->arg_count], word))
-            return cs_fail(err, CS_EPARSE, "%s is not a number; expected `%s`", word,
-                           layer->kind->usage);
-        layer->arg_count++;
+        double *arg = &layer->arg[layer->arg_count];
+        const int place = word_place(layer->kind, word);
+        if (place >= 0) {
+            arg = &layer->arg[place];
+            words = true;
+            word = strtok_r(NULL, " \t", &state);
+            if (!word)
+                return bad_usage(layer->kind, "a number is missing at the end", "", err);
+        } else if (!words) {
+            if (layer->arg_count == layer->kind->args_max)
+                return bad_usage(layer->kind, "too many arguments", "", err);
+            layer->arg_count++;
+        } else {
+            return bad_usage(layer->kind, " is not one of its words", word, err);
+        }
+        if (!cs_parse_double(arg, word))
+            return bad_usage(layer->kind, " is not a number", word, err);
     }
-    if (layer->arg_count < layer->kind->args_min)
-        return cs_fail(err, CS_EPARSE, "too few arguments; expected `%s`", layer->kind->usage);
-    return 0;
+    return layer->arg_count < layer->kind->args_min
+               ? bad_usage(layer->kind, "too few arguments", "", err)
+               : 0;
 }
 
-static int add_layer(struct train_model *model, struct train_shape *shape, char *text,
-                     struct cs_error *err)
+/* A new layer behind the last, on the last node. */
+static struct train_layer *next_layer(struct train_model *model, const struct train_shape *shape,
+                                      const char *prefix, int position)
 {
     struct train_layer *layer = &model->layers[model->layer_count];
-    struct train_node *node = &model->nodes[model->node_count - 1];
 
     layer->index = model->layer_count;
+    snprintf(layer->name, sizeof layer->name, "%s%d", prefix, position);
     layer->in = *shape;
     layer->out = *shape;
-    layer->segment = -1;
+    layer->segment = layer->pair = -1;
     layer->node_in = layer->node_out = model->node_count - 1;
-    CS_TRY(parse_layer(layer, text, err));
+    return layer;
+}
+
+static bool trains(const struct train_model *model, const struct train_layer *layer)
+{
+    for (int i = layer->segment; i >= 0 && i < model->segment_count; i++) {
+        if (!model->segments[i].buffer)
+            return true;
+    }
+    return false;
+}
+
+/* layer->kind is known: shapes, parameters, the node it makes. */
+static int add_layer(struct train_model *model, struct train_layer *layer,
+                     struct train_shape *shape, struct cs_error *err)
+{
     const int first = model->segment_count;
+    struct train_node *node = &model->nodes[layer->node_in];
+
+    model->layer_count++;
+    if (layer->kind->in_place && node->kept) {
+        layer->copies = true;
+        layer->node_out = model->node_count;
+    }
+    model->nodes[model->node_count] = (struct train_node){.features = node->features};
     CS_TRY(layer->kind->setup(layer, model, err));
     if (model->segment_count > first)
         layer->segment = first;
-    if (layer->kind->in_place)
+    if (layer->kind->in_place && !layer->copies)
         node->in_place = true;
-    else if (train_shape_size(&layer->out) != node->features || layer->segment >= 0) {
-        layer->node_out = model->node_count;
-        model->nodes[model->node_count++] =
-            (struct train_node){.features = train_shape_size(&layer->out)};
+    else if (layer->copies || layer->kind->forward) {
+        struct train_node *made = &model->nodes[model->node_count];
+        layer->node_out = model->node_count++;
+        made->features = train_shape_size(&layer->out);
+        made->kept = layer->kind->needs_output;
+        made->in_place = layer->copies;
+        made->gradient = node->gradient || trains(model, layer);
     }
     *shape = layer->out;
-    model->layer_count++;
     return 0;
 }
 
-/* Put `layer 3 (linear 0): ` before the message. */
+/* Put `layer 3 (linear 0): ` before the message, unless an inner layer was named. */
 static int name_layer(int rc, int number, const char *text, struct cs_error *err)
 {
-    if (rc < 0 && err) {
+    if (rc < 0 && err && strncmp(err->detail, "layer ", 6) != 0) {
         char message[sizeof err->detail];
         snprintf(message, sizeof message, "%s", err->detail);
         cs_fail(err, rc, "layer %d (%.60s): %.400s", number, text, message);
@@ -134,32 +218,107 @@ static int name_layer(int rc, int number, const char *text, struct cs_error *err
     return rc;
 }
 
+/* The end of the layer at `at`: its >, or the end of the text; NULL when parentheses do not match. */
+static const char *layer_end(const char *at)
+{
+    int depth = 0;
+
+    for (; *at && (*at != '>' || depth > 0); at++) {
+        depth += (*at == '(') - (*at == ')');
+        if (depth < 0)
+            return NULL;
+    }
+    return depth == 0 ? at : NULL;
+}
+
+struct builder {
+    struct train_model *model;
+    struct train_shape shape;
+    int number; /* of the layer in the text, from 1, blocks not counted */
+};
+
+static int build_layers(struct builder *b, const char *text, const char *prefix,
+                        struct cs_error *err);
+
+/* "res( ... )": the block's first layer, what is inside, its end. */
+static int build_block(struct builder *b, char *one, const char *prefix, int position,
+                       struct cs_error *err)
+{
+    struct train_model *model = b->model;
+    struct train_layer *layer = next_layer(model, &b->shape, prefix, position), *end;
+    char *open = strchr(one, '('), inner[TRAIN_NAME];
+    const size_t size = strlen(one);
+
+    if (one[size - 1] != ')')
+        return cs_fail(err, CS_EPARSE, "expected > after the block");
+    one[size - 1] = *open = '\0';
+    CS_TRY(parse_layer(layer, one, err));
+    if (!layer->kind->end)
+        return cs_fail(err, CS_EPARSE, "takes no layers in parentheses; expected `%s`",
+                       layer->kind->usage);
+    if (strlen(layer->name) + 8 > TRAIN_NAME / 2)
+        return cs_fail(err, CS_ERANGE, "blocks lie too deep in one another");
+    CS_TRY(add_layer(model, layer, &b->shape, err));
+    snprintf(inner, sizeof inner, "%s.body.", layer->name);
+    CS_TRY(build_layers(b, open + 1, inner, err));
+    end = next_layer(model, &b->shape, prefix, position);
+    end->kind = layer->kind->end;
+    end->pair = layer->index;
+    layer->pair = end->index;
+    return add_layer(model, end, &b->shape, err);
+}
+
+/* Layers joined by >, named prefix0, prefix1 ... */
+static int build_layers(struct builder *b, const char *text, const char *prefix,
+                        struct cs_error *err)
+{
+    const char *at = text;
+
+    for (int position = 0;; position++) {
+        const char *end = layer_end(at);
+        if (!end)
+            return cs_fail(err, CS_EPARSE, "parentheses do not match");
+        char *one = cs_arena_strndup(&b->model->arena, at, (size_t) (end - at));
+        one = cs_trim(one);
+        char *copy = cs_arena_strdup(&b->model->arena, one);
+        const bool block = strchr(one, '(') != NULL;
+        const int number = block ? b->number + 1 : ++b->number;
+        int rc = 0;
+        if (b->model->layer_count >= LAYERS_MAX)
+            return cs_fail(err, CS_ERANGE, "more than %d layers", LAYERS_MAX);
+        if (block) {
+            rc = build_block(b, copy, prefix, position, err);
+        } else {
+            struct train_layer *layer = next_layer(b->model, &b->shape, prefix, position);
+            rc = parse_layer(layer, copy, err);
+            if (rc == 0 && layer->kind->end)
+                rc = cs_fail(err, CS_EPARSE, "expected `%s`", layer->kind->usage);
+            if (rc == 0)
+                rc = add_layer(b->model, layer, &b->shape, err);
+        }
+        CS_TRY(name_layer(rc, number, one, err));
+        if (!*end)
+            return 0;
+        at = end + 1;
+    }
+}
+
 static int build(struct train_model *model, const char *text, const struct train_shape *input,
                  struct cs_error *err)
 {
-    struct train_shape shape = *input;
-    const char *at = text;
+    struct builder b = {.model = model, .shape = *input};
 
     model->nodes[0].features = train_shape_size(input);
     model->node_count = 1;
-    for (int number = 1;; number++) {
-        const char *end = strchr(at, '>');
-        char *one = cs_arena_strndup(&model->arena, at, end ? (size_t) (end - at) : strlen(at));
-        one = cs_trim(one);
-        if (number > LAYERS_MAX)
-            return cs_fail(err, CS_ERANGE, "more than %d layers", LAYERS_MAX);
-        CS_TRY(name_layer(add_layer(model, &shape, cs_arena_strdup(&model->arena, one), err),
-                          number, one, err));
-        if (!end)
-            break;
-        at = end + 1;
-    }
-    if (shape.ndim != 1)
+    CS_TRY(build_layers(&b, text, "", err));
+    for (int i = 0; i < model->segment_count; i++)
+        model->parameters += model->segments[i].buffer ? 0 : model->segments[i].elements;
+    if (b.shape.ndim != 1)
         return cs_fail(err, CS_ERANGE, "the last layer gives %d x %d x %d; expected a flat output",
-                       shape.dim[0], shape.dim[1], shape.dim[2]);
-    if (model->segment_count == 0)
+                       b.shape.dim[0], b.shape.dim[1], b.shape.dim[2]);
+    if (model->parameters == 0)
         return cs_fail(err, CS_ERANGE, "no layer has parameters to train");
-    model->outputs = shape.dim[0];
+    model->outputs = b.shape.dim[0];
     model->floats = (model->floats + 63) / 64 * 64;
     return 0;
 }
@@ -168,13 +327,15 @@ int train_model_create(struct train_model **out, const char *text, const struct 
                        struct cs_error *err)
 {
     struct train_model *model = cs_xcalloc(1, sizeof *model);
-    size_t count = 1; /* layers, at most; each has at most two parameters */
+    size_t count = 2; /* layers, at most: a block has its end besides */
 
-    for (const char *p = text; (p = strchr(p, '>')) && count <= LAYERS_MAX; p++)
-        count++;
+    for (const char *p = text; *p && count <= LAYERS_MAX; p++)
+        count += *p == '>' ? 1 : *p == '(' ? 2 : 0;
+    count += LAYERS_MAX / 8;
     model->layers = cs_arena_alloc(&model->arena, count * sizeof *model->layers);
-    model->segments = cs_arena_alloc(&model->arena, 2 * count * sizeof *model->segments);
-    model->nodes = cs_arena_alloc(&model->arena, (count + 1) * sizeof *model->nodes);
+    model->segments =
+        cs_arena_alloc(&model->arena, SEGMENTS_PER_LAYER * count * sizeof *model->segments);
+    model->nodes = cs_arena_alloc(&model->arena, (count + 2) * sizeof *model->nodes);
     const int rc = build(model, text, input, err);
     if (rc < 0)
         train_model_free(model);
@@ -192,15 +353,37 @@ void train_model_free(struct train_model *model)
     free(model);
 }
 
-void train_model_text(struct cs_buf *out, const struct train_model *model)
+static void layer_text(struct cs_buf *out, const struct train_layer *layer)
 {
+    const struct train_layer_kind *kind = layer->kind;
     char number[CS_DOUBLE_MAX];
 
+    cs_buf_adds(out, kind->name);
+    for (int a = 0; a < layer->arg_count; a++)
+        cs_buf_addf(out, " %s", cs_format_double(number, layer->arg[a]));
+    for (int i = 0; i < TRAIN_LAYER_WORDS && kind->words[i].name; i++) {
+        const double value = layer->arg[kind->args_max + i];
+        if (value < kind->words[i].def || value > kind->words[i].def)
+            cs_buf_addf(out, " %s %s", kind->words[i].name, cs_format_double(number, value));
+    }
+}
+
+void train_model_text(struct cs_buf *out, const struct train_model *model)
+{
+    bool first = true;
+
+    cs_buf_adds(out, "");
     for (int i = 0; i < model->layer_count; i++) {
         const struct train_layer *layer = &model->layers[i];
-        cs_buf_addf(out, "%s%s", i ? " > " : "", layer->kind->name);
-        for (int a = 0; a < layer->arg_count; a++)
-            cs_buf_addf(out, " %s", cs_format_double(number, layer->arg[a]));
+        if (layer->pair >= 0 && layer->pair < i) {
+            cs_buf_adds(out, ")");
+            first = false;
+            continue;
+        }
+        cs_buf_adds(out, first ? "" : " > ");
+        layer_text(out, layer);
+        first = layer->pair >= 0;
+        cs_buf_adds(out, first ? "(" : "");
     }
 }
 
@@ -208,8 +391,11 @@ void train_model_shape_text(struct cs_buf *out, const struct train_model *model)
 {
     for (int i = 0; i < model->layer_count; i++) {
         const struct train_layer *layer = &model->layers[i];
-        cs_buf_addf(out, "%s %d:%d >", layer->kind->name, train_shape_size(&layer->in),
-                    train_shape_size(&layer->out));
+        if (layer->kind->args_per_trial)
+            cs_buf_adds(out, layer->kind->name);
+        else
+            layer_text(out, layer);
+        cs_buf_addf(out, " %d:%d >", train_shape_size(&layer->in), train_shape_size(&layer->out));
     }
 }
 
@@ -218,6 +404,10 @@ static void init_segment(const struct train_segment *s, uint32_t index, uint64_t
 {
     const float lo = (float) -s->bound, hi = (float) s->bound;
 
+    for (int64_t i = 0; s->constant && i < s->elements; i++)
+        tensor[i] = hi;
+    if (s->constant)
+        return;
     for (int64_t i = 0; i < s->elements; i += 4) {
         const struct kern_philox r =
             kern_philox(seed, (uint32_t) (i / 4), index, (uint32_t) (i >> 34),
@@ -244,7 +434,7 @@ void train_segment_pack(const struct train_segment *s, float *arena, const float
     float *w = arena + s->offset;
 
     if (s->in == 0) {
-        memcpy(w, tensor, (size_t) s->out * sizeof *w);
+        memcpy(w, tensor, (size_t) s->elements * sizeof *w);
         return;
     }
     for (int o = 0; o < s->out; o++) {
@@ -259,7 +449,7 @@ void train_segment_unpack(const struct train_segment *s, float *tensor, const fl
     const float *w = arena + s->offset;
 
     if (s->in == 0) {
-        memcpy(tensor, w, (size_t) s->out * sizeof *w);
+        memcpy(tensor, w, (size_t) s->elements * sizeof *w);
         return;
     }
     for (int o = 0; o < s->out; o++) {

@@ -6,7 +6,8 @@
  * Nothing here depends on a trial's numbers but dropout rates: models with equal shape text train in one bundle.
  *
  * Nodes are the matrices between layers (batch x features). Layers that work in place (relu, dropout) have the
- * same node in and out.
+ * same node in and out. `res( a > b )` is a block: its layers lie between a `res` layer and its end in the one
+ * list of layers, and their parameters are named as those of a module with a Sequential `body` would be.
  */
 #ifndef TRAIN_MODEL_H
 #define TRAIN_MODEL_H
@@ -22,7 +23,7 @@ struct train_pass;
 struct train_layer;
 struct train_model;
 
-enum { TRAIN_DIMS = 3, TRAIN_LAYER_ARGS = 4 };
+enum { TRAIN_DIMS = 4, TRAIN_LAYER_ARGS = 8, TRAIN_LAYER_WORDS = 5, TRAIN_NAME = 64 };
 
 struct train_shape {
     int ndim; /* 1: features; 3: channels, height, width */
@@ -32,39 +33,65 @@ struct train_shape {
 /* Numbers in one sample. */
 int train_shape_size(const struct train_shape *shape);
 
+/* A number given by name after the others: `conv 16 5 stride 2`. */
+struct train_layer_word {
+    const char *name;
+    double def;
+};
+
 struct train_layer_kind {
     const char *name;
     const char *usage; /* "linear N" */
     const char *help;
     int args_min, args_max; /* numbers after the name */
-    bool in_place;
+    /* Up to an entry without name; word i is arg[args_max + i], its default where it is not given. */
+    struct train_layer_word words[TRAIN_LAYER_WORDS];
+    const struct train_layer_kind
+        *end; /* of a block `res( ... )`: the kind put behind its last layer; else NULL */
+    bool args_per_trial; /* its numbers may differ between the trials of a bundle */
+    bool in_place;       /* computes within its node, where the layer before allows it */
+    bool fuses_relu;     /* computes a relu that follows in its epilogue: train_layer_relu_fused */
+    bool needs_output;   /* its backward reads its own output: nothing may work on that in place */
     /* From layer->in and layer->arg: set layer->out, add segments. The message need not name the layer. */
     int (*setup)(struct train_layer *layer, struct train_model *model, struct cs_error *err);
-    void (*forward)(const struct train_layer *layer,
-                    struct train_pass *pass); /* NULL: nothing to do */
-    void (*backward)(const struct train_layer *layer,
-                     struct train_pass *pass); /* NULL: nothing to do */
+    /* From node_in's values to node_out's; NULL: nothing to do. */
+    void (*forward)(const struct train_layer *layer, struct train_pass *pass);
+    /* From node_out's gradient: node_in's where that is wanted, and those of the parameters. NULL: nothing to do. */
+    void (*backward)(const struct train_layer *layer, struct train_pass *pass);
 };
 
 struct train_layer {
     const struct train_layer_kind *kind;
-    int index;
+    int index;             /* place in layers[]: the layer's place among random draws */
+    char name[TRAIN_NAME]; /* where PyTorch's Sequential has it: "3"; in a block: "3.body.0" */
     struct train_shape in, out;
     double arg[TRAIN_LAYER_ARGS];
-    int arg_count;
+    int arg_count; /* numbers given before the words */
     int node_in, node_out;
     int segment; /* index of its first segment, -1 without parameters */
-    bool fused;  /* relu: computed in the epilogue of the linear layer before it */
+    int pair;    /* a block's first layer and its end know one another's index; else -1 */
+    bool fused;  /* relu: computed in the epilogue of the layer before it */
+    bool
+        copies; /* in-place kind that got a node of its own: values and gradients are copied around it */
 };
 
-/* One parameter tensor: its place in the flat arenas. A matrix lies as panel matrix (cols x rows of PyTorch). */
+/* Initial values. PyTorch's are uniform in [-bound, bound), or a constant. */
+enum train_role { TRAIN_WEIGHT, TRAIN_BIAS, TRAIN_SCALE };
+
+/* One parameter tensor: its place in the flat arenas. */
 struct train_segment {
-    char name[32];    /* "1.weight" */
-    int out, in;      /* PyTorch's shape [out][in]; in = 0: a vector [out] */
-    double bound;     /* initial values are uniform in [-bound, bound) */
-    size_t offset;    /* floats from the start of the trial's arena */
-    size_t count;     /* floats with padding */
-    int64_t elements; /* without padding */
+    char name[TRAIN_NAME + 24]; /* "1.weight" */
+    int ndim, dim[TRAIN_DIMS];  /* PyTorch's shape */
+    int out,
+        in; /* in > 0: [out][in], stored as panel matrix (in x out); in = 0: flat, out numbers */
+    enum train_role role;
+    bool buffer;            /* not trained: running statistics */
+    bool constant;          /* starts at `bound` everywhere */
+    double bound;           /* initial values are uniform in [-bound, bound) */
+    double fan_in, fan_out; /* of a weight */
+    size_t offset;          /* floats from the start of the trial's arena */
+    size_t count;           /* floats with padding */
+    int64_t elements;       /* without padding */
 };
 
 struct train_node {
@@ -72,6 +99,8 @@ struct train_node {
     bool
         relu; /* its last value-changing layer, dropout aside, is relu: x > 0 says where gradients pass */
     bool in_place; /* some in-place layer works on it */
+    bool kept;     /* the layer that makes it reads it in its backward */
+    bool gradient; /* something below it is trained: its gradient is wanted */
 };
 
 struct train_model {
@@ -105,9 +134,19 @@ void train_model_init(const struct train_model *model, uint64_t seed, float *w);
 void train_segment_pack(const struct train_segment *segment, float *arena, const float *tensor);
 void train_segment_unpack(const struct train_segment *segment, float *tensor, const float *arena);
 
-/* For layers' setup: add a parameter tensor. */
-void train_model_add_segment(struct train_model *model, const struct train_layer *layer,
-                             const char *name, int out, int in, double bound);
+/*
+ * For layers' setup: add a parameter tensor, [out][in] stored as panel matrix or [dim[0]] ... [dim[ndim - 1]] stored
+ * flat. The caller fills in role and initial values; valid until the next is added.
+ */
+struct train_segment *train_model_add_matrix(struct train_model *model,
+                                             const struct train_layer *layer, const char *name,
+                                             int out, int in);
+struct train_segment *train_model_add_tensor(struct train_model *model,
+                                             const struct train_layer *layer, const char *name,
+                                             int ndim, const int *dim);
+
+/* Is the layer behind this one a relu that this one computes? */
+bool train_layer_relu_fused(const struct train_layer *layer, const struct train_model *model);
 
 /* The registry, NULL-terminated. */
 const struct train_layer_kind *const *train_layer_kinds(void);

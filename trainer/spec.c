@@ -17,7 +17,7 @@
 #include "trainer/model.h"
 #include "trainer/schedulers/scheduler.h"
 
-enum { KEYS_MAX = 256, CHOICES_MAX = 32 };
+enum { KEYS_MAX = 256, CHOICES_MAX = 64 };
 
 static const char *optimizer_choices[CHOICES_MAX], *scheduler_choices[CHOICES_MAX];
 static const char *const losses[] = {"cross_entropy", NULL};
@@ -335,6 +335,23 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     return spec->optim->check ? spec->optim->check(spec->optim_args, err) : 0;
 }
 
+/* Which group each parameter tensor belongs to. */
+static int take_groups(struct train_spec *spec, struct cs_error *err)
+{
+    (void) err;
+    spec->group_count = 1;
+    spec->groups[0].name = spec->groups[0].match = "";
+    memcpy(spec->groups[0].args, spec->optim_args, sizeof spec->optim_args);
+    spec->segment_group = cs_arena_alloc(&spec->arena, (size_t) spec->model->segment_count);
+    return 0;
+}
+
+bool train_spec_trains(const struct train_spec *spec, int segment)
+{
+    return !spec->model->segments[segment].buffer &&
+           !spec->groups[spec->segment_group[segment]].frozen;
+}
+
 /* The line of the setting that the message begins with. */
 static int find_fault(int rc, const struct train_spec *spec, struct cs_error *err)
 {
@@ -398,6 +415,7 @@ static int build(struct train_spec *spec, const struct train_setting *settings, 
     CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_training(spec, err), spec, err));
     CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
+    CS_TRY(find_fault(take_groups(spec, err), spec, err));
     identify(spec, is_default);
     return 0;
 }

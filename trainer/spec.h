@@ -46,6 +46,14 @@ struct train_setting {
 };
 
 enum { TRAIN_ARGS = CS_LIST_MAX + 16 }; /* a list of open length, and the rest */
+enum { TRAIN_GROUPS = 8 };
+
+/* Parameters with optimizer settings of their own (PyTorch's parameter groups). [0] has what no other matches. */
+struct train_group {
+    const char *name, *match; /* "head", "6.*"; "" for [0] */
+    double args[TRAIN_ARGS];  /* of the optimizer; [0] = lr */
+    bool frozen;              /* not trained at all */
+};
 
 struct train_spec {
     struct cs_arena arena;
@@ -71,6 +79,9 @@ struct train_spec {
 
     const struct kern_optim *optim;
     double optim_args[TRAIN_ARGS]; /* see kernels/optim.h; [0] = lr */
+    struct train_group groups[TRAIN_GROUPS];
+    int group_count;
+    uint8_t *segment_group; /* [segments of the model] */
     const struct train_scheduler *scheduler;
     double scheduler_args[TRAIN_ARGS];
     int64_t parameters;     /* trained numbers, for estimates */
@@ -96,6 +107,9 @@ int train_spec_load(struct train_spec **out, const char *name, const char *text,
 
 /* Can its data be read on this machine? CS_EUNAVAILABLE with what to do about it; nothing is loaded. */
 int train_spec_check_data(const struct train_spec *spec, struct cs_error *err);
+
+/* Is the model's segment trained? Not when it is a buffer or its group is frozen. */
+bool train_spec_trains(const struct train_spec *spec, int segment);
 
 void train_spec_free(struct train_spec *spec); /* NULL is fine */
 

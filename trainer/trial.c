@@ -207,7 +207,7 @@ void train_trial_place(struct train_trial *trial, train_bundle *bundle, int k)
             memcpy(train_bundle_slot(bundle, k, i), trial->resume.slot[i], bytes);
     }
     *train_bundle_sums(bundle, k) = trial->now.sums;
-    train_bundle_set_lr(bundle, k, trial->now.lr);
+    train_bundle_set_rate(bundle, k, 0, trial->now.lr, NAN);
     free_snapshot(&trial->resume);
 }
 
@@ -280,7 +280,7 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
     now->lr = trial->spec->scheduler->next(
         now->scheduler, trial->spec->scheduler_args, trial->spec->optim_args[0], row->value[ROW_LR],
         now->epoch, row->value[ROW_LOSS_VAL], row->value[ROW_ACCURACY_VAL]);
-    train_bundle_set_lr(bundle, k, now->lr);
+    train_bundle_set_rate(bundle, k, 0, now->lr, NAN);
     if (improves(trial, row->value[trial->metric_column]) && now->state != TRAIN_DIVERGED) {
         now->best_epoch = now->epoch;
         now->best_value = row->value[trial->metric_column];

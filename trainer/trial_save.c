@@ -42,10 +42,11 @@ static void set_tensor(struct st_tensor *t, struct cs_arena *arena, const struct
     train_segment_unpack(s, data, memory);
     *t = (struct st_tensor){
         .name = *suffix ? cs_arena_printf(arena, "%s.%s", s->name, suffix) : s->name,
-        .ndim = s->in ? 2 : 1,
-        .shape = {s->out, s->in},
+        .ndim = s->ndim,
         .data = data,
     };
+    for (int i = 0; i < s->ndim; i++)
+        t->shape[i] = s->dim[i];
 }
 
 static int encode_model(struct cs_buf *out, const struct source *src, struct cs_error *err)

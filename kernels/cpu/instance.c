@@ -55,6 +55,12 @@ static double cpu_sum_squares(const float *x, size_t rows, size_t cols)
     return sum;
 }
 
+static void cpu_add(float *RESTRICT y, const float *RESTRICT x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = y[i] + x[i];
+}
+
 #define TABLE_NAME_(instance) kern_cpu_##instance
 #define TABLE_NAME(instance) TABLE_NAME_(instance)
 #define TEXT_(word) #word
@@ -73,4 +79,5 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .bias_grad = cpu_bias_grad,
     .cross_entropy = cpu_cross_entropy,
     .sum_squares = cpu_sum_squares,
+    .add = cpu_add,
 };

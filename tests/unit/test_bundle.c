@@ -27,7 +27,8 @@ static struct train_spec *make_spec(const char *optimizer, const char *key, cons
     struct train_spec *spec = NULL;
     struct cs_error err;
 
-    snprintf(layers, sizeof layers, "linear 17 > relu > dropout %s > linear 9 > relu > linear 3",
+    snprintf(layers, sizeof layers,
+             "linear 17 > relu > dropout %s > res(linear 17 > relu) > linear 9 > relu > linear 3",
              dropout);
     const struct train_setting settings[] = {
         {"dataset", "random 101x7 classes=3", 0},

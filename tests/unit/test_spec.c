@@ -585,7 +585,7 @@ static void config_faults(void **state)
 static void topics_and_tags(void **state)
 {
     static const char *const kinds[] = {"optimizer", "scheduler", "loss", "layer", "dataset"};
-    static const size_t counts[] = {9, 10, 1, 4, 2};
+    static const size_t least[] = {9, 10, 1, 4, 2};
     static const char *const tags[] = {"Loss/Train",   "Accuracy/Train", "Loss/Val",
                                        "Accuracy/Val", "Learning_Rate",  "Grad/Norm"};
     struct train_spec *s = make(BASE);
@@ -594,7 +594,7 @@ static void topics_and_tags(void **state)
     (void) state;
     for (size_t i = 0; i < CS_COUNT(kinds); i++) {
         const struct train_topic *topics = train_topics(kinds[i], &count);
-        assert_int_equal(count, counts[i]);
+        assert_true(count >= least[i]);
         for (size_t k = 0; k < count; k++) {
             assert_true(strlen(topics[k].help) > 0);
             assert_true(strncmp(topics[k].usage, topics[k].name, strlen(topics[k].name)) == 0);

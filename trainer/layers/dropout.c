@@ -44,20 +44,22 @@ static void apply(const struct train_layer *layer, struct train_pass *pass, floa
 
 static void forward(const struct train_layer *layer, struct train_pass *pass)
 {
-    const struct train_buffers *node = &pass->nodes[layer->node_in];
+    const struct train_buffers *node = &pass->nodes[layer->node_out];
+    const bool turned = !(pass->have[layer->node_out] & TRAIN_X);
 
-    if (pass->training)
-        apply(layer, pass, node->x, node->stride, false);
+    if (!pass->training)
+        return;
+    apply(layer, pass, turned ? node->xt : node->x, node->stride, turned);
+    train_pass_made(pass, layer->node_out, turned ? TRAIN_XT : TRAIN_X);
 }
 
 static void backward(const struct train_layer *layer, struct train_pass *pass)
 {
-    const struct train_buffers *node = &pass->nodes[layer->node_in];
+    const struct train_buffers *node = &pass->nodes[layer->node_out];
+    const bool turned = !(pass->have[layer->node_out] & TRAIN_G);
 
-    if (layer->node_in == 0)
-        return;
-    apply(layer, pass, node->gt, node->stride, true);
-    pass->has_g[layer->node_in] = false;
+    apply(layer, pass, turned ? node->gt : node->g, node->stride, turned);
+    train_pass_made(pass, layer->node_out, turned ? TRAIN_GT : TRAIN_G);
 }
 
 const struct train_layer_kind train_layer_dropout = {
@@ -66,6 +68,7 @@ const struct train_layer_kind train_layer_dropout = {
     .help = "drop elements with probability P while training (torch.nn.Dropout)",
     .args_min = 1,
     .args_max = 1,
+    .args_per_trial = true,
     .in_place = true,
     .setup = setup,
     .forward = forward,

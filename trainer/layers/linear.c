@@ -26,16 +26,12 @@ static int setup(struct train_layer *layer, struct train_model *model, struct cs
     if ((double) in * n > 1e9)
         return cs_fail(err, CS_ERANGE, "%d x %d weights are more than 10^9", in, out);
     layer->out = (struct train_shape){.ndim = 1, .dim = {out}};
-    train_model_add_segment(model, layer, "weight", out, in,
-                            sqrt(3.0) * sqrt(2.0 / (1.0 + 5.0)) / sqrt(in));
-    train_model_add_segment(model, layer, "bias", out, 0, 1.0 / sqrt(in));
+    train_model_add_matrix(model, layer, "weight", out, in)->bound =
+        sqrt(3.0) * sqrt(2.0 / (1.0 + 5.0)) / sqrt(in);
+    struct train_segment *bias = train_model_add_tensor(model, layer, "bias", 1, &out);
+    bias->role = TRAIN_BIAS;
+    bias->bound = 1.0 / sqrt(in);
     return 0;
-}
-
-static bool relu_follows(const struct train_layer *layer, const struct train_pass *pass)
-{
-    const struct train_model *model = pass->model;
-    return layer->index + 1 < model->layer_count && model->layers[layer->index + 1].fused;
 }
 
 static void forward(const struct train_layer *layer, struct train_pass *pass)
@@ -44,6 +40,7 @@ static void forward(const struct train_layer *layer, struct train_pass *pass)
     const struct train_buffers *in = &pass->nodes[layer->node_in],
                                *out = &pass->nodes[layer->node_out];
 
+    train_pass_need(pass, layer->node_in, TRAIN_X);
     pass->ops->matmul(&(struct kern_matmul){
         .trials = pass->trials,
         .rows = pass->rows,
@@ -55,10 +52,11 @@ static void forward(const struct train_layer *layer, struct train_pass *pass)
         .b_stride = pass->w_stride,
         .c = out->x,
         .c_stride = out->stride,
-        .epilogue = relu_follows(layer, pass) ? KERN_BIAS_RELU : KERN_BIAS,
+        .epilogue = train_layer_relu_fused(layer, pass->model) ? KERN_BIAS_RELU : KERN_BIAS,
         .extra = pass->w + bias->offset,
         .extra_stride = pass->w_stride,
     });
+    train_pass_made(pass, layer->node_out, TRAIN_X);
 }
 
 static void input_gradient(const struct train_layer *layer, struct train_pass *pass)
@@ -68,6 +66,9 @@ static void input_gradient(const struct train_layer *layer, struct train_pass *p
                                *out = &pass->nodes[layer->node_out];
     const bool relu = pass->model->nodes[layer->node_in].relu;
 
+    train_pass_need(pass, layer->node_out, TRAIN_GT);
+    if (relu)
+        train_pass_need(pass, layer->node_in, TRAIN_XT);
     pass->ops->matmul(&(struct kern_matmul){
         .trials = pass->trials,
         .rows = weight->in,
@@ -83,7 +84,8 @@ static void input_gradient(const struct train_layer *layer, struct train_pass *p
         .extra = relu ? in->xt : NULL,
         .extra_stride = in->stride,
     });
-    pass->has_g[layer->node_in] = false;
+    train_pass_made(pass, layer->node_in, TRAIN_GT);
+    pass->masked[layer->node_in] = relu;
 }
 
 static void weight_gradient(const struct train_layer *layer, struct train_pass *pass)
@@ -100,17 +102,18 @@ static void weight_gradient(const struct train_layer *layer, struct train_pass *
         .a_stride = in->stride,
         .b = out->g,
         .b_stride = out->stride,
+        .c_stride = pass->w_stride,
     };
 
+    train_pass_need(pass, layer->node_in, TRAIN_XT);
+    train_pass_need(pass, layer->node_out, TRAIN_G);
     if (pass->keep_gradients) {
         m.c = pass->grad + weight->offset;
-        m.c_stride = pass->w_stride;
         m.epilogue = KERN_STORE;
     } else {
         m.c = pass->w + weight->offset;
-        m.c_stride = pass->w_stride;
         m.epilogue = KERN_UPDATE;
-        m.step = pass->step;
+        m.step = train_pass_step(pass, layer->segment);
         for (int i = 0; i < KERN_SLOTS; i++)
             m.slot[i] = pass->slot[i] ? pass->slot[i] + weight->offset : NULL;
     }
@@ -122,22 +125,22 @@ static void bias_gradient(const struct train_layer *layer, struct train_pass *pa
     const struct train_segment *bias = &pass->model->segments[layer->segment] + 1;
     const struct train_buffers *out = &pass->nodes[layer->node_out];
 
+    train_pass_need(pass, layer->node_out, TRAIN_G);
     for (int t = 0; t < pass->trials; t++) {
         pass->ops->bias_grad(pass->grad + (size_t) t * pass->w_stride + bias->offset,
                              out->g + (size_t) t * out->stride, pass->rows, bias->out);
     }
-    if (!pass->keep_gradients)
-        train_pass_update(pass, bias->offset, bias->count);
+    train_pass_update(pass, layer->segment + 1);
 }
 
 static void backward(const struct train_layer *layer, struct train_pass *pass)
 {
-    train_pass_need_g(pass, layer->node_out);
-    train_pass_need_xt(pass, layer->node_in);
-    if (layer->node_in > 0)
+    if (pass->model->nodes[layer->node_in].gradient)
         input_gradient(layer, pass);
-    weight_gradient(layer, pass);
-    bias_gradient(layer, pass);
+    if (train_pass_trains(pass, layer->segment))
+        weight_gradient(layer, pass);
+    if (train_pass_trains(pass, layer->segment + 1))
+        bias_gradient(layer, pass);
 }
 
 const struct train_layer_kind train_layer_linear = {
@@ -146,6 +149,7 @@ const struct train_layer_kind train_layer_linear = {
     .help = "N weighted sums with bias (torch.nn.Linear)",
     .args_min = 1,
     .args_max = 1,
+    .fuses_relu = true,
     .setup = setup,
     .forward = forward,
     .backward = backward,

@@ -6,4 +6,5 @@
     X(flatten)          \
     X(linear)           \
     X(relu)             \
-    X(dropout)
+    X(dropout)          \
+    X(res)

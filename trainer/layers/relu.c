@@ -1,8 +1,9 @@
 /*
  * relu.c - torch.nn.ReLU, in place; its gradient at 0 is 0.
  *
- * After a linear layer it is computed in that layer's epilogue. Its gradient is taken by the layer above, which
- * masks with x > 0 while it writes (a dropped element is 0 and passes none either way).
+ * After a layer that can it is computed in that layer's epilogue. Where the layer above takes the gradient's mask
+ * x > 0 into its own epilogue (pass->masked), nothing is left to do in the backward; a dropped element is 0 and
+ * passes none either way.
  */
 #include <stddef.h>
 #include <string.h>
@@ -13,35 +14,46 @@
 static int setup(struct train_layer *layer, struct train_model *model, struct cs_error *err)
 {
     (void) err;
-    model->nodes[layer->node_in].relu = true;
+    model->nodes[layer->node_out].relu = true;
     layer->fused =
-        layer->index > 0 && strcmp(model->layers[layer->index - 1].kind->name, "linear") == 0;
+        layer->index > 0 && !layer->copies && model->layers[layer->index - 1].kind->fuses_relu;
     return 0;
+}
+
+bool train_layer_relu_fused(const struct train_layer *layer, const struct train_model *model)
+{
+    return layer->index + 1 < model->layer_count && model->layers[layer->index + 1].fused;
 }
 
 static void forward(const struct train_layer *layer, struct train_pass *pass)
 {
-    const struct train_buffers *node = &pass->nodes[layer->node_in];
-    const size_t count = (size_t) pass->rows * kern_pad((size_t) train_shape_size(&layer->in));
+    const struct train_buffers *node = &pass->nodes[layer->node_out];
+    const int features = train_shape_size(&layer->in);
 
-    for (int t = 0; t < pass->trials && !layer->fused; t++)
-        pass->ops->relu(node->x + (size_t) t * node->stride, count);
+    if (layer->fused)
+        return;
+    const bool turned = !(pass->have[layer->node_out] & TRAIN_X);
+    const size_t count = turned ? (size_t) features * kern_pad((size_t) pass->rows)
+                                : (size_t) pass->rows * kern_pad((size_t) features);
+    for (int t = 0; t < pass->trials; t++)
+        pass->ops->relu((turned ? node->xt : node->x) + (size_t) t * node->stride, count);
+    train_pass_made(pass, layer->node_out, turned ? TRAIN_XT : TRAIN_X);
 }
 
-/* Only as the last layer: elsewhere the layer above has masked already. */
 static void backward(const struct train_layer *layer, struct train_pass *pass)
 {
-    const struct train_buffers *node = &pass->nodes[layer->node_in];
+    const struct train_buffers *node = &pass->nodes[layer->node_out];
     const size_t features = (size_t) train_shape_size(&layer->in);
 
-    if (layer->node_in != pass->model->node_count - 1)
+    if (pass->masked[layer->node_out])
         return;
-    train_pass_need_xt(pass, layer->node_in);
+    train_pass_need(pass, layer->node_out, TRAIN_XT);
+    train_pass_need(pass, layer->node_out, TRAIN_GT);
     for (int t = 0; t < pass->trials; t++)
         pass->ops->relu_grad(node->gt + (size_t) t * node->stride,
                              node->xt + (size_t) t * node->stride,
                              features * kern_pad((size_t) pass->rows));
-    pass->has_g[layer->node_in] = false;
+    train_pass_made(pass, layer->node_out, TRAIN_GT);
 }
 
 const struct train_layer_kind train_layer_relu = {
