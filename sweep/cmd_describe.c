@@ -22,10 +22,11 @@ struct entry {
 
 static struct entry *collect_entries(size_t *count)
 {
-    size_t sweep_count, train_count;
+    size_t sweep_count, train_count, group_count;
     const struct cs_param *sweep = sweep_keys(&sweep_count);
     const struct train_key *train = train_keys(&train_count);
-    struct entry *entries = cs_xcalloc(sweep_count + train_count, sizeof *entries);
+    const struct train_key *group = train_group_keys(&group_count);
+    struct entry *entries = cs_xcalloc(sweep_count + train_count + group_count, sizeof *entries);
 
     *count = 0;
     for (size_t i = 0; i < sweep_count; i++)
@@ -33,6 +34,8 @@ static struct entry *collect_entries(size_t *count)
     for (size_t i = 0; i < train_count; i++)
         entries[(*count)++] =
             (struct entry){train[i].section, train[i].owner_key, train[i].owner, train[i].row};
+    for (size_t i = 0; i < group_count; i++)
+        entries[(*count)++] = (struct entry){"group NAME", NULL, NULL, group[i].row};
     return entries;
 }
 

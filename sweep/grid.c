@@ -95,8 +95,10 @@ void sweep_grid_faults_print(struct cs_buf *out, struct grid_faults *faults, con
 static const char *const train_sections[] = {"data", "model", "train", "optimizer", "scheduler"};
 
 /* Words a later csweep will read. Refused, so that no file means less than it says. */
-static const char *const later_sections[] = {"zip", "exclude", "group"};
+static const char *const later_sections[] = {"zip", "exclude"};
 static const char *const later_keys[] = {"search", "trials", "prune", "keep", "include"};
+
+#define GROUP_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 static bool is_one_of(const char *word, const char *const *list, size_t count)
 {
@@ -124,8 +126,8 @@ static struct grid_section *add_section(struct grid *grid, enum grid_place place
 
 static void report_section(struct grid *grid, const char *text, const char *word, int line)
 {
-    static const char *const all[] = {"sweep",     "data",      "model", "train",
-                                      "optimizer", "scheduler", "when",  "preset"};
+    static const char *const all[] = {"sweep",     "data",  "model", "train", "optimizer",
+                                      "scheduler", "group", "when",  "preset"};
 
     if (is_one_of(word, later_sections, CS_COUNT(later_sections))) {
         sweep_grid_fault(grid, line, "[%s%s] is not built yet", word,
@@ -135,12 +137,12 @@ static void report_section(struct grid *grid, const char *text, const char *word
     const char *near = cs_nearest(word, all, CS_COUNT(all));
     if (near)
         sweep_grid_fault(grid, line, "[%.120s]: no such section; did you mean [%s%s]?", text, near,
-                         strcmp(near, "when") == 0 || strcmp(near, "preset") == 0 ? " ..." : "");
+                         is_one_of(near, all + 6, 3) ? " ..." : "");
     else
         sweep_grid_fault(
             grid, line,
             "[%.120s]: no such section; there are sweep, data, model, train, optimizer, "
-            "scheduler, when CONDITION, preset NAME",
+            "scheduler, group NAME, when CONDITION, preset NAME",
             text);
 }
 
@@ -163,6 +165,14 @@ static struct grid_section *open_section(struct grid *grid, const char *text, in
         if (!*rest)
             sweep_grid_fault(grid, line, "[preset]: no name; expected [preset NAME]");
         return add_section(grid, *rest ? GRID_PRESET : GRID_SKIPPED, rest, line);
+    }
+    if (strcmp(word, "group") == 0) {
+        const bool good = *rest && rest[strspn(rest, GROUP_LETTERS)] == '\0';
+        if (!good)
+            sweep_grid_fault(grid, line,
+                             "[group]: expected [group NAME], NAME of letters, digits and _");
+        return add_section(grid, good ? GRID_SETTINGS : GRID_SKIPPED,
+                           cs_arena_printf(&grid->arena, "group %s", rest), line);
     }
     report_section(grid, text, word, line);
     return add_section(grid, GRID_SKIPPED, word, line);
@@ -223,6 +233,20 @@ static void take_bad_line(void *context, const struct cs_error *err)
     sweep_grid_fault(context, err->line, "%s", err->detail);
 }
 
+/* NAME of a section [group NAME]; NULL for another. */
+static const char *group_of(const char *section)
+{
+    return strncmp(section, "group ", 6) == 0 ? section + 6 : NULL;
+}
+
+/* "group NAME" for NAME.KEY; NULL for another key. */
+static const char *group_section(struct grid *grid, const char *key)
+{
+    const char *dot = strchr(key, '.');
+
+    return dot ? cs_arena_printf(&grid->arena, "group %.*s", (int) (dot - key), key) : NULL;
+}
+
 static void read_entries(struct grid *grid, const char *text, size_t size)
 {
     struct grid_section *section = NULL;
@@ -233,6 +257,10 @@ static void read_entries(struct grid *grid, const char *text, size_t size)
         const struct cs_ini_entry *entry = &ini.entries[i];
         if (!entry->key)
             section = open_section(grid, entry->section, entry->line);
+        else if (section && section->place == GRID_SETTINGS && group_of(section->name))
+            add_entry(grid, section,
+                      cs_arena_printf(&grid->arena, "%s.%s", group_of(section->name), entry->key),
+                      entry->value, entry->line);
         else if (section)
             add_entry(grid, section, entry->key, entry->value, entry->line);
     }
@@ -378,8 +406,16 @@ static bool check_place(struct grid *grid, const struct grid_entry *entry)
     const struct grid_section *section = entry->section;
     const bool sweep = find_sweep_key(entry->key) != NULL, own = is_own(grid, entry->key);
     const struct train_key *row = train_key_find(entry->key, NULL);
-    const char *home = sweep ? "sweep" : own ? "model" : row ? row->section : NULL;
+    const char *group = group_section(grid, entry->key);
+    const char *home = sweep ? "sweep" : own ? "model" : row ? group ? group : row->section : NULL;
 
+    if (!row && group && section->place == GRID_SETTINGS) {
+        sweep_grid_fault(grid, entry->line,
+                         "%s: no such key of a group; expected match, freeze or a setting of the "
+                         "optimizer",
+                         strchr(entry->key, '.') + 1);
+        return false;
+    }
     if (!home) {
         report_unknown_key(grid, entry);
         return false;
@@ -500,7 +536,8 @@ static void collect_override(struct grid *grid, struct patches *patches, const c
 static struct grid_section *home_section(struct grid *grid, const char *key)
 {
     const struct train_key *row = train_key_find(key, NULL);
-    const char *name = find_sweep_key(key) ? "sweep" : row ? row->section : "model";
+    const char *group = group_section(grid, key);
+    const char *name = find_sweep_key(key) ? "sweep" : group ? group : row ? row->section : "model";
 
     for (size_t i = 0; i < grid->section_count; i++) {
         struct grid_section *section = grid->sections[i];
@@ -597,6 +634,8 @@ static void add_rows(struct grid *grid, struct grid_key *key)
         cs_parse_double(&out->num, out->def);
         if (row->row->type == CS_BOOL)
             out->num = value.num;
+        if (strchr(key->name, '.'))
+            out->def = NULL; /* of a group: where it is not written the common value counts */
     }
 }
 

@@ -55,11 +55,6 @@ struct train_bundle {
     int order_epoch;             /* the epoch that order holds, -1 = none */
 };
 
-static int slots_of(const struct train_spec *spec)
-{
-    return spec->optim->slots(spec->optim->variant(spec->optim_args));
-}
-
 /* The nodes' matrices for `group` trials: x, xt, g, gt each large enough for training and evaluation. */
 static int allocate_nodes(train_bundle *b, struct cs_error *err)
 {
@@ -96,7 +91,7 @@ static int allocate_arenas(train_bundle *b, struct cs_error *err)
     int slots = 0;
 
     for (int k = 0; k < b->trials; k++)
-        slots = slots_of(b->spec[k]) > slots ? slots_of(b->spec[k]) : slots;
+        slots = train_spec_slots(b->spec[k]) > slots ? train_spec_slots(b->spec[k]) : slots;
     b->w = cs_alloc_aligned(all, sizeof *b->w);
     b->grad = cs_alloc_aligned(b->floats * (size_t) b->group, sizeof *b->grad);
     bool ok = b->w && b->grad;
@@ -122,7 +117,7 @@ static void take_spec(train_bundle *b, int k, struct train_spec *spec)
     for (int i = 0; i < spec->model->segment_count; i++) {
         struct kern_step *step = &b->update[i * b->capacity + k];
         step->optim = spec->optim;
-        step->variant = spec->optim->variant(spec->groups[spec->segment_group[i]].args);
+        step->variant = train_spec_variant(spec, i);
     }
 }
 
@@ -237,7 +232,7 @@ float *train_bundle_weights(train_bundle *b, int k)
 
 float *train_bundle_slot(train_bundle *b, int k, int slot)
 {
-    return slot < slots_of(b->spec[k]) ? b->slot[slot] + (size_t) k * b->floats : NULL;
+    return slot < train_spec_slots(b->spec[k]) ? b->slot[slot] + (size_t) k * b->floats : NULL;
 }
 
 struct train_sums *train_bundle_sums(train_bundle *b, int k)
@@ -248,7 +243,7 @@ struct train_sums *train_bundle_sums(train_bundle *b, int k)
 void train_bundle_init(train_bundle *b, int k)
 {
     train_model_init(b->models[k], b->seed[k], train_bundle_weights(b, k));
-    for (int i = 0; i < slots_of(b->spec[k]); i++)
+    for (int i = 0; i < train_spec_slots(b->spec[k]); i++)
         memset(train_bundle_slot(b, k, i), 0, b->floats * sizeof(float));
 }
 

@@ -59,6 +59,17 @@ static const struct cs_param scheduler_rows[] = {
      "how the learning rate changes over epochs"},
 };
 
+/* Of a [group NAME]: its keys are written NAME.KEY where one word must do. */
+static const struct cs_param group_rows[] = {
+    {"match", CS_TEXT, "", 0, 0, 0, NULL,
+     "which parameters: a pattern over their names, such as 4.* or *.bias"},
+    {"freeze", CS_BOOL, "no", 0, 1, 0, NULL, "leave these parameters as they start"},
+};
+static const struct train_key group_keys[] = {
+    {"group", &group_rows[0], NULL, NULL},
+    {"group", &group_rows[1], NULL, NULL},
+};
+
 static struct train_key keys[KEYS_MAX];
 static size_t key_total;
 
@@ -99,16 +110,46 @@ const struct train_key *train_keys(size_t *count)
     return keys;
 }
 
-const struct train_key *train_key_find(const char *name, const struct train_key *after)
+const struct train_key *train_group_keys(size_t *count)
 {
-    size_t count;
-    const struct train_key *all = train_keys(&count);
+    *count = CS_COUNT(group_keys);
+    return group_keys;
+}
 
-    for (const struct train_key *k = after ? after + 1 : all; k < all + count; k++) {
+/* The KEY of NAME.KEY; NULL for a name that is no group's key. */
+static const char *group_part(const char *name)
+{
+    const char *dot = strchr(name, '.');
+    return dot && dot > name ? dot + 1 : NULL;
+}
+
+static const struct train_key *find_in(const struct train_key *all, size_t count, const char *name,
+                                       const struct train_key *after)
+{
+    const bool inside = after >= all && after < all + count;
+
+    for (const struct train_key *k = inside ? after + 1 : all; k < all + count; k++) {
         if (strcmp(k->row->name, name) == 0)
             return k;
     }
     return NULL;
+}
+
+const struct train_key *train_key_find(const char *name, const struct train_key *after)
+{
+    size_t count;
+    const struct train_key *all = train_keys(&count), *key;
+    const char *part = group_part(name);
+
+    if (!part)
+        return find_in(all, count, name, after);
+    key = find_in(group_keys, CS_COUNT(group_keys), part, NULL);
+    if (key)
+        return after ? NULL : key;
+    do
+        key = after = find_in(all, count, part, after);
+    while (key && (strcmp(key->section, "optimizer") != 0 || !key->owner));
+    return key;
 }
 
 static const struct train_setting *find_setting(const struct train_setting *settings, size_t count,
@@ -153,6 +194,11 @@ static int unknown_key(const struct train_setting *setting, struct cs_error *err
     size_t count;
     const struct train_key *all = train_keys(&count);
 
+    if (group_part(setting->key))
+        return cs_fail(err, CS_ENONAME,
+                       "%s: no such key of a group; expected match, freeze or a setting of the "
+                       "optimizer",
+                       setting->key);
     for (size_t i = 0; i < count; i++)
         names[i] = all[i].row->name;
     const char *near = cs_nearest(setting->key, names, count);
@@ -192,6 +238,29 @@ static int complete(struct train_spec *spec, bool *is_default, const struct trai
     return 0;
 }
 
+/* What [group NAME] sections set, behind the rest: never a default, for they stand beside the common value. */
+static int complete_groups(struct train_spec *spec, bool *is_default,
+                           const struct train_setting *given, size_t count, struct cs_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct train_setting *s = &given[i];
+        const struct train_key *key = group_part(s->key) ? train_key_find(s->key, NULL) : NULL;
+        struct cs_value value;
+
+        while (key && !in_force(key, spec))
+            key = train_key_find(s->key, key);
+        if (!key)
+            continue; /* check_given tells */
+        if (spec->setting_count == KEYS_MAX)
+            return cs_fail(err, CS_ERANGE, "%s: more than %d settings", s->key, KEYS_MAX);
+        CS_TRY(at_line(cs_param_parse(&value, key->row, s->value, &spec->arena, err), s, err));
+        is_default[spec->setting_count] = false;
+        spec->settings[spec->setting_count++] =
+            (struct train_setting){cs_arena_strdup(&spec->arena, s->key), value.text, s->line};
+    }
+    return 0;
+}
+
 static int check_given(const struct train_spec *spec, const struct train_setting *given,
                        size_t count, struct cs_error *err)
 {
@@ -200,6 +269,10 @@ static int check_given(const struct train_spec *spec, const struct train_setting
         const struct train_key *key = train_key_find(s->key, NULL);
         if (!key)
             return at_line(unknown_key(s, err), s, err);
+        if (!train_spec_get(spec, s->key) && group_part(s->key))
+            return at_line(cs_fail(err, CS_ENONAME, "%s: not a key of optimizer = %s", s->key,
+                                   train_spec_get(spec, "optimizer")),
+                           s, err);
         if (!train_spec_get(spec, s->key))
             return at_line(cs_fail(err, CS_ENONAME, "%s: not a key of %s = %s", s->key,
                                    key->owner_key, train_spec_get(spec, key->owner_key)),
@@ -210,17 +283,21 @@ static int check_given(const struct train_spec *spec, const struct train_setting
     return 0;
 }
 
-/* Flatten the values of rows into args: a list takes as many places as it has numbers, after one with their count
+/* Flatten the values of rows, a group's own before the common ones, into args: a list takes as many places as it has numbers, after one with their count
  * when the row leaves it open. */
 static void fill_args(double *args, const struct train_spec *spec, const struct cs_param *rows,
-                      int count)
+                      int count, const char *group)
 {
     struct cs_arena arena = {0};
     int at = 0;
 
     for (int i = 0; i < count; i++) {
         struct cs_value value;
-        if (cs_param_parse(&value, &rows[i], train_spec_get(spec, rows[i].name), &arena, NULL) < 0)
+        const char *own =
+            *group ? train_spec_get(spec, cs_arena_printf(&arena, "%s.%s", group, rows[i].name))
+                   : NULL;
+        const char *text = own ? own : train_spec_get(spec, rows[i].name);
+        if (cs_param_parse(&value, &rows[i], text, &arena, NULL) < 0)
             continue; /* parsed before: cannot fail */
         if (rows[i].type == CS_FLOATS || rows[i].type == CS_INTS) {
             if (rows[i].count == 0 && at < TRAIN_ARGS)
@@ -329,21 +406,125 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     spec->loss_average_batches = strcmp(train_spec_get(spec, "loss_average"), "batches") == 0;
     spec->checkpoint_every = (int) number(spec, "checkpoint_every");
     spec->optim = kern_optim_find(train_spec_get(spec, "optimizer"));
-    fill_args(spec->optim_args, spec, spec->optim->params, spec->optim->param_count);
+    fill_args(spec->optim_args, spec, spec->optim->params, spec->optim->param_count, "");
     spec->scheduler = train_scheduler_find(train_spec_get(spec, "scheduler"));
-    fill_args(spec->scheduler_args, spec, spec->scheduler->params, spec->scheduler->param_count);
+    fill_args(spec->scheduler_args, spec, spec->scheduler->params, spec->scheduler->param_count,
+              "");
     return spec->optim->check ? spec->optim->check(spec->optim_args, err) : 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* The names of the groups, sorted: nothing depends on the order in the file. */
+static int group_names(const char **names, struct train_spec *spec, struct cs_error *err)
+{
+    int count = 0;
+
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        const char *key = spec->settings[i].key, *part = group_part(key);
+        if (!part)
+            continue;
+        const char *name = cs_arena_strndup(&spec->arena, key, (size_t) (part - key) - 1);
+        int k = 0;
+        while (k < count && strcmp(names[k], name) != 0)
+            k++;
+        if (k == count && count == TRAIN_GROUPS - 1)
+            return cs_fail(err, CS_ERANGE, "%s: more than %d groups", key, TRAIN_GROUPS - 1);
+        if (k == count)
+            names[count++] = name;
+    }
+    qsort(names, (size_t) count, sizeof *names, compare_names);
+    return count;
+}
+
+static const struct train_setting *first_of_group(const struct train_spec *spec, const char *name)
+{
+    const size_t size = strlen(name);
+
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        const struct train_setting *s = &spec->settings[i];
+        if (strncmp(s->key, name, size) == 0 && s->key[size] == '.')
+            return s;
+    }
+    return NULL;
+}
+
+static int take_group(struct train_spec *spec, const char *name, struct cs_error *err)
+{
+    const int g = spec->group_count++;
+    struct train_group *group = &spec->groups[g];
+    const char *freeze = train_spec_get(spec, cs_arena_printf(&spec->arena, "%s.freeze", name));
+    bool used = false;
+
+    group->name = name;
+    group->match = train_spec_get(spec, cs_arena_printf(&spec->arena, "%s.match", name));
+    group->frozen = freeze && strcmp(freeze, "yes") == 0;
+    if (!group->match || !*group->match)
+        return at_line(
+            cs_fail(err, CS_EPARSE, "%s.match: missing; expected a pattern such as 4.*", name),
+            first_of_group(spec, name), err);
+    fill_args(group->args, spec, spec->optim->params, spec->optim->param_count, name);
+    for (int i = 0; i < spec->model->segment_count; i++) {
+        if (!cs_glob(group->match, spec->model->segments[i].name))
+            continue;
+        if (spec->segment_group[i])
+            return cs_fail(err, CS_ERANGE, "%s.match = %s: parameter %s is in group %s already",
+                           name, group->match, spec->model->segments[i].name,
+                           spec->groups[spec->segment_group[i]].name);
+        spec->segment_group[i] = (uint8_t) g;
+        used = true;
+    }
+    if (!used)
+        return cs_fail(err, CS_ENONAME, "%s.match = %s: matches no parameter; there are %s ... %s",
+                       name, group->match, spec->model->segments[0].name,
+                       spec->model->segments[spec->model->segment_count - 1].name);
+    return spec->optim->check ? spec->optim->check(group->args, err) : 0;
 }
 
 /* Which group each parameter tensor belongs to. */
 static int take_groups(struct train_spec *spec, struct cs_error *err)
 {
-    (void) err;
+    const char *names[TRAIN_GROUPS];
+    const int count = group_names(names, spec, err);
+    bool trained = false;
+
+    if (count < 0)
+        return count;
     spec->group_count = 1;
     spec->groups[0].name = spec->groups[0].match = "";
     memcpy(spec->groups[0].args, spec->optim_args, sizeof spec->optim_args);
     spec->segment_group = cs_arena_alloc(&spec->arena, (size_t) spec->model->segment_count);
-    return 0;
+    for (int i = 0; i < count; i++)
+        CS_TRY(take_group(spec, names[i], err));
+    for (int i = 0; i < spec->model->segment_count; i++)
+        trained = trained || train_spec_trains(spec, i);
+    return trained ? 0 : cs_fail(err, CS_ERANGE, "%s.freeze: nothing is left to train", names[0]);
+}
+
+int train_spec_variant(const struct train_spec *spec, int segment)
+{
+    const double *args = spec->groups[spec->segment_group[segment]].args;
+    return spec->optim->variant(args);
+}
+
+int train_spec_segment_slots(const struct train_spec *spec, int segment)
+{
+    return train_spec_trains(spec, segment) ? spec->optim->slots(train_spec_variant(spec, segment))
+                                            : 0;
+}
+
+int train_spec_slots(const struct train_spec *spec)
+{
+    int most = 0;
+
+    for (int g = 0; g < spec->group_count; g++) {
+        const int slots = spec->optim->slots(spec->optim->variant(spec->groups[g].args));
+        most = slots > most ? slots : most;
+    }
+    return most;
 }
 
 bool train_spec_trains(const struct train_spec *spec, int segment)
@@ -395,6 +576,9 @@ static void identify(struct train_spec *spec, const bool *is_default)
     cs_buf_addf(&text, "%s|%d|%d|%d|%s|", data, spec->batch_size, spec->eval_batch_size,
                 spec->shuffle, train_spec_get(spec, "normalize"));
     train_model_shape_text(&text, spec->model);
+    for (int i = 0; i < spec->model->segment_count; i++)
+        cs_buf_adds(&text,
+                    train_spec_trains(spec, i) ? "" : cs_arena_printf(&spec->arena, "|%d", i));
     ckpt_hash(spec->shape_key, text.data, text.size);
     cs_buf_clear(&text);
     free(data);
@@ -406,11 +590,9 @@ static int build(struct train_spec *spec, const struct train_setting *settings, 
     struct train_data_info info;
     bool is_default[KEYS_MAX];
 
-    size_t key_count;
-
-    train_keys(&key_count);
-    spec->settings = cs_arena_alloc(&spec->arena, key_count * sizeof *spec->settings);
+    spec->settings = cs_arena_alloc(&spec->arena, KEYS_MAX * sizeof *spec->settings);
     CS_TRY(complete(spec, is_default, settings, count, err));
+    CS_TRY(complete_groups(spec, is_default, settings, count, err));
     CS_TRY(check_given(spec, settings, count, err));
     CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_training(spec, err), spec, err));
@@ -456,12 +638,21 @@ void train_spec_config(struct cs_buf *out, const struct train_spec *spec)
     for (size_t i = 0; i < spec->setting_count; i++) {
         const struct train_setting *s = &spec->settings[i];
         const struct train_key *key = train_key_find(s->key, NULL);
-        if (!*s->value)
+        if (!*s->value || group_part(s->key))
             continue; /* empty: the default of a text key */
         if (strcmp(key->section, section) != 0)
             cs_buf_addf(out, "\n[%s]\n", key->section);
         section = key->section;
         cs_buf_addf(out, "%s = %s\n", s->key, s->value);
+    }
+    for (int g = 1; g < spec->group_count; g++) {
+        const size_t size = strlen(spec->groups[g].name);
+        cs_buf_addf(out, "\n[group %s]\n", spec->groups[g].name);
+        for (size_t i = 0; i < spec->setting_count; i++) {
+            const struct train_setting *s = &spec->settings[i];
+            if (strncmp(s->key, spec->groups[g].name, size) == 0 && s->key[size] == '.')
+                cs_buf_addf(out, "%s = %s\n", s->key + size + 1, s->value);
+        }
     }
 }
 
@@ -496,7 +687,10 @@ int train_spec_load(struct train_spec **out, const char *name, const char *text,
         const struct cs_ini_entry *e = &ini.entries[i];
         if (!e->key)
             continue;
-        if (strcmp(e->section, "sweep") != 0)
+        if (strncmp(e->section, "group ", 6) == 0)
+            settings[count++] = (struct train_setting){
+                cs_arena_printf(&arena, "%s.%s", e->section + 6, e->key), e->value, e->line};
+        else if (strcmp(e->section, "sweep") != 0)
             settings[count++] = (struct train_setting){e->key, e->value, e->line};
         else if (strcmp(e->key, "seed") != 0 || !take_seed(&seed, e->value))
             rc = cs_fail_at(err,

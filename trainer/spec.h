@@ -37,7 +37,11 @@ struct train_key {
 /* All keys in documentation order; the table is built once and lives for ever. */
 const struct train_key *train_keys(size_t *count);
 
-/* The first row named `name`, or the next one after `after`; NULL when there is none (left). */
+/* match and freeze: keys of a [group NAME] besides the optimizer's own. */
+const struct train_key *train_group_keys(size_t *count);
+
+/* The first row named `name`, or the next one after `after`; NULL when there is none (left). NAME.KEY is a
+ * key of [group NAME]: the optimizer's, match or freeze. */
 const struct train_key *train_key_find(const char *name, const struct train_key *after);
 
 struct train_setting {
@@ -110,6 +114,11 @@ int train_spec_check_data(const struct train_spec *spec, struct cs_error *err);
 
 /* Is the model's segment trained? Not when it is a buffer or its group is frozen. */
 bool train_spec_trains(const struct train_spec *spec, int segment);
+
+/* The optimizer's variant for a segment, its state tensors (none when it is not trained), and the most of any. */
+int train_spec_variant(const struct train_spec *spec, int segment);
+int train_spec_segment_slots(const struct train_spec *spec, int segment);
+int train_spec_slots(const struct train_spec *spec);
 
 void train_spec_free(struct train_spec *spec); /* NULL is fine */
 

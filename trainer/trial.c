@@ -89,8 +89,7 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
     if (rc == 0)
         rc = open_log(trial, err);
     if (rc == 0) {
-        trial->slots =
-            trial->spec->optim->slots(trial->spec->optim->variant(trial->spec->optim_args));
+        trial->slots = train_spec_slots(trial->spec);
         trial->rows = cs_xcalloc((size_t) trial->spec->epochs + 1, sizeof *trial->rows);
         trial->metric_column = find_metric(trial->spec, job->metric);
         if (trial->metric_column < 0)

@@ -73,15 +73,15 @@ static int encode_optimizer(struct cs_buf *out, const struct source *src, struct
 {
     const struct train_spec *spec = src->trial->spec;
     const struct train_model *model = spec->model;
-    const int variant = spec->optim->variant(spec->optim_args), slots = src->trial->slots;
     struct cs_arena arena = {0};
-    const size_t count = (size_t) (model->segment_count * slots);
-    struct st_tensor *tensors = cs_arena_alloc(&arena, (count + 1) * sizeof *tensors);
+    const size_t most = (size_t) (model->segment_count * src->trial->slots);
+    struct st_tensor *tensors = cs_arena_alloc(&arena, (most + 1) * sizeof *tensors);
+    size_t count = 0;
 
     for (int i = 0; i < model->segment_count; i++) {
-        for (int k = 0; k < slots; k++)
-            set_tensor(&tensors[i * slots + k], &arena, &model->segments[i],
-                       spec->optim->slot_name(variant, k), src->slot[k]);
+        for (int k = 0; k < train_spec_segment_slots(spec, i); k++)
+            set_tensor(&tensors[count++], &arena, &model->segments[i],
+                       spec->optim->slot_name(train_spec_variant(spec, i), k), src->slot[k]);
     }
     const char *const pairs[] = {
         "optimizer", spec->optim->name, "step",
@@ -309,9 +309,11 @@ static int decode_curve(struct train_trial *trial, const char *text, struct cs_e
     return 0;
 }
 
-static int decode_tensors(struct train_trial *trial, const struct ckpt_file *file,
-                          const char *suffix, float **out, struct cs_error *err)
+/* The weights (slot < 0) or one state tensor of every parameter that has it. */
+static int decode_tensors(struct train_trial *trial, const struct ckpt_file *file, int slot,
+                          float **out, struct cs_error *err)
 {
+    const struct train_spec *spec = trial->spec;
     const struct train_model *model = trial->spec->model;
     struct st_view *view;
     int rc = file ? st_decode(&view, file->data, file->size, err)
@@ -322,8 +324,11 @@ static int decode_tensors(struct train_trial *trial, const struct ckpt_file *fil
     *out = cs_xcalloc(model->floats, sizeof **out);
     for (int i = 0; i < model->segment_count && rc == 0; i++) {
         const struct train_segment *s = &model->segments[i];
-        char name[96];
-        snprintf(name, sizeof name, "%s%s%s", s->name, *suffix ? "." : "", suffix);
+        char name[TRAIN_NAME + 96];
+        if (slot >= train_spec_segment_slots(spec, i))
+            continue;
+        snprintf(name, sizeof name, "%s%s%s", s->name, slot < 0 ? "" : ".",
+                 slot < 0 ? "" : spec->optim->slot_name(train_spec_variant(spec, i), slot));
         const struct st_tensor *t = st_find(view, name);
         if (!t || t->dtype != ST_F32 || (int64_t) st_length(t) != s->elements)
             rc = corrupt(trial, "a tensor is missing or has another shape", err);
@@ -338,7 +343,6 @@ static int decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs
 {
     const struct ckpt_file *state = ckpt_checkpoint_file(c, "state.json"),
                            *curve = ckpt_checkpoint_file(c, "curve.csv");
-    const struct kern_optim *optim = trial->spec->optim;
     json_t *root = state ? cs_json_read(state->data, state->size) : NULL;
 
     if (!root || !curve) {
@@ -350,11 +354,10 @@ static int decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs
     if (rc == 0)
         rc = decode_curve(trial, curve->data, err);
     if (rc == 0)
-        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "model.safetensors"), "",
+        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "model.safetensors"), -1,
                             &trial->resume.w, err);
     for (int i = 0; i < trial->slots && rc == 0; i++)
-        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "optimizer.safetensors"),
-                            optim->slot_name(optim->variant(trial->spec->optim_args), i),
+        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "optimizer.safetensors"), i,
                             &trial->resume.slot[i], err);
     trial->resumed = rc == 0;
     trial->best_saved = true;

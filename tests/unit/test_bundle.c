@@ -139,6 +139,48 @@ static void train(struct outcome *out, const char *ops, struct train_spec *const
     train_data_free(data);
 }
 
+/* A group's settings count for its parameters alone, and frozen ones stay. */
+static void test_bundle__groups(void **state)
+{
+    static const char *const more[][2] = {
+        {"tail.match", "6.*"}, {"tail.lr", "0.5"}, {"tail.momentum", "0.9"}};
+    struct train_setting settings[16] = {
+        {"dataset", "random 101x7 classes=3", 0},
+        {"batch_size", "16", 0},
+        {"layers", "linear 17 > relu > linear 17 > relu > relu > relu > linear 3", 0},
+        {"lr", "0.05", 0}};
+    struct train_spec *specs[3];
+    struct outcome out[3];
+    struct cs_error err;
+
+    (void) state;
+    assert_int_equal(train_spec_create(&specs[0], settings, 4, 0, &err), 0);
+    for (int i = 0; i < 3; i++)
+        settings[4 + i] = (struct train_setting){more[i][0], more[i][1], 0};
+    assert_int_equal(train_spec_create(&specs[1], settings, 7, 0, &err), 0);
+    settings[5] = (struct train_setting){"tail.freeze", "yes", 0};
+    assert_int_equal(train_spec_create(&specs[2], settings, 6, 0, &err), 0);
+    for (int i = 0; i < 3; i++)
+        train(&out[i], "cpu", &specs[i], 1, 1);
+
+    const struct train_model *m = specs[0]->model;
+    float *start = calloc(m->floats, sizeof *start);
+    train_model_init(m, 0, start);
+    const size_t tail = m->segments[4].offset, size = m->segments[4].count * sizeof(float);
+    assert_memory_equal(out[2].memory[0] + tail, start + tail, size);
+    assert_memory_not_equal(out[0].memory[0] + tail, start + tail, size);
+    assert_memory_not_equal(out[0].memory[0] + tail, out[1].memory[0] + tail, size);
+    assert_memory_not_equal(out[2].memory[0], start, m->segments[0].count * sizeof(float));
+    for (size_t i = 0; i < m->segments[4].offset; i++)
+        assert_true(out[1].memory[1][i] == 0); /* momentum belongs to the tail */
+    assert_true(out[1].memory[1][tail] != 0);
+    free(start);
+    for (int i = 0; i < 3; i++) {
+        free_outcome(&out[i]);
+        train_spec_free(specs[i]);
+    }
+}
+
 static void test_bundle__alone_among_others_on_any_backend(void **state)
 {
     static const struct {
@@ -241,6 +283,7 @@ static void test_bundle__seek_goes_on_with_the_same_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bundle__groups),
         cmocka_unit_test(test_bundle__alone_among_others_on_any_backend),
         cmocka_unit_test(test_bundle__goes_on_when_any_trial_leaves),
         cmocka_unit_test(test_bundle__seek_goes_on_with_the_same_bits),

@@ -89,13 +89,32 @@ static void wrong_names(void **state)
                  "x.ini:9: lr: given twice here; first in line 7\n");
 }
 
+static void groups_are_keys_with_a_name_before_them(void **state)
+{
+    (void) state;
+    test_trials(TEST_BASE SGD "lr = 0.1\n[group out]\nmatch = *.bias\nlr = 0.2, 0.3\n",
+                "out.lr=0.2|out.lr=0.3");
+    test_trials(TEST_BASE "[group a]\nmatch = *.bias\nmomentum = 0, 0.9\n[optimizer]\n"
+                          "optimizer = sgd, adam\n",
+                "optimizer=adam|a.momentum=0 optimizer=sgd|a.momentum=0.9 optimizer=sgd");
+    test_refused(
+        TEST_BASE "[group out]\nmach = 1.*\n",
+        "x.ini:6: mach: no such key of a group; expected match, freeze or a setting of the "
+        "optimizer\n");
+    test_refused(TEST_BASE "[group]\nlr = 1\n",
+                 "x.ini:5: [group]: expected [group NAME], NAME of letters, digits and _\n");
+    test_refused(TEST_BASE "[group a b]\nlr = 1\n",
+                 "x.ini:5: [group]: expected [group NAME], NAME of letters, digits and _\n");
+    test_refused(TEST_BASE "[group a]\nlr = 1\n",
+                 "x.ini:6: a.match: missing; expected a pattern such as 4.*\n");
+}
+
 static void later_words_are_refused(void **state)
 {
     (void) state;
-    test_refused(TEST_BASE "[zip a]\nx = 1\n[exclude]\ny = 1\n[group b]\nz = 1\n",
+    test_refused(TEST_BASE "[zip a]\nx = 1\n[exclude]\ny = 1\n",
                  "x.ini:5: [zip ...] is not built yet\n"
-                 "x.ini:7: [exclude] is not built yet\n"
-                 "x.ini:9: [group ...] is not built yet\n");
+                 "x.ini:7: [exclude] is not built yet\n");
     test_refused(TEST_BASE "[sweep]\nsearch = random\ninclude = a.ini\n",
                  "x.ini:6: search is not built yet\nx.ini:7: include is not built yet\n");
 }
@@ -299,6 +318,7 @@ int main(void)
         cmocka_unit_test(log_points_are_the_numbers_one_writes),
         cmocka_unit_test(bad_values),
         cmocka_unit_test(wrong_names),
+        cmocka_unit_test(groups_are_keys_with_a_name_before_them),
         cmocka_unit_test(later_words_are_refused),
         cmocka_unit_test(all_faults_at_once),
         cmocka_unit_test(conditions),

@@ -582,6 +582,59 @@ static void config_faults(void **state)
     assert_int_equal(err.line, 2);
 }
 
+static void groups_take_parameters_and_settings(void **state)
+{
+    struct train_spec *s = make(BASE ";optimizer=adam;lr=0.1;tail.match=2.*;tail.lr=1e-2;"
+                                     "bias.match=0.bias;bias.betas=0.5 0.6;bias.amsgrad=yes");
+    struct cs_buf text = {0};
+    struct train_spec *again = NULL;
+
+    (void) state;
+    assert_int_equal(s->group_count, 3); /* sorted: bias, tail */
+    assert_string_equal(s->groups[1].name, "bias");
+    assert_string_equal(s->groups[2].name, "tail");
+    const int expected[] = {0, 1, 2, 2};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(s->segment_group[i], expected[i]);
+    assert_true(s->groups[0].args[0] == 0.1 && s->groups[1].args[0] == 0.1);
+    assert_true(s->groups[2].args[0] == 0.01);
+    assert_true(s->groups[1].args[1] == 0.5 && s->groups[2].args[1] == 0.9);
+    assert_int_equal(train_spec_segment_slots(s, 0), 2);
+    assert_int_equal(train_spec_segment_slots(s, 1), 3);
+    assert_int_equal(train_spec_slots(s), 3);
+    train_spec_config(&text, s);
+    assert_int_equal(train_spec_load(&again, "c", text.data, text.size, NULL), 0);
+    assert_string_equal(again->id, s->id);
+    train_spec_free(again);
+    cs_buf_clear(&text);
+    train_spec_free(s);
+
+    s = make(BASE ";tail.match=2.*;tail.freeze=yes");
+    assert_true(train_spec_trains(s, 0) && train_spec_trains(s, 1));
+    assert_false(train_spec_trains(s, 2) || train_spec_trains(s, 3));
+    again = make(BASE);
+    assert_string_not_equal(s->shape_key, again->shape_key);
+    train_spec_free(again);
+    train_spec_free(s);
+    assert_true(same(BASE ";a.match=0.*;a.lr=1;b.match=2.*;b.lr=2",
+                     BASE ";b.lr=2.0;b.match=2.*;a.match=0.*;a.lr=1e0"));
+    assert_false(same(BASE ";a.match=0.*;a.lr=1", BASE ";a.match=0.*"));
+
+    refused(BASE ";a.lr=1", CS_EPARSE, 12, "a.match: missing; expected a pattern such as 4.*");
+    refused(BASE ";a.match=7.*", CS_ENONAME, 12,
+            "a.match = 7.*: matches no parameter; there are 0.weight ... 2.bias");
+    refused(BASE ";a.match=0.*;b.match=*.bias", CS_ERANGE, 13,
+            "b.match = *.bias: parameter 0.bias is in group a already");
+    refused(BASE ";a.match=*;a.freeze=yes", CS_ERANGE, 13, "a.freeze: nothing is left to train");
+    refused(BASE ";a.match=0.*;a.betas=0 0", CS_ENONAME, 13,
+            "a.betas: not a key of optimizer = sgd");
+    refused(
+        BASE ";a.match=0.*;a.epochs=3", CS_ENONAME, 13,
+        "a.epochs: no such key of a group; expected match, freeze or a setting of the optimizer");
+    refused(BASE ";a.match=0.*;a.nesterov=yes", CS_ERANGE, 0,
+            "nesterov = yes: needs momentum > 0 and dampening = 0");
+}
+
 static void topics_and_tags(void **state)
 {
     static const char *const kinds[] = {"optimizer", "scheduler", "loss", "layer", "dataset"};
@@ -628,6 +681,7 @@ int main(void)
         cmocka_unit_test(config_and_back),
         cmocka_unit_test(config_writes_everything_out),
         cmocka_unit_test(config_faults),
+        cmocka_unit_test(groups_take_parameters_and_settings),
         cmocka_unit_test(topics_and_tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
