@@ -115,6 +115,9 @@ struct kern_ops {
     void (*cross_entropy)(const struct kern_cross_entropy *c);
     double (*sum_squares)(const float *x, size_t rows, size_t cols); /* rule 6, of a panel matrix */
     void (*add)(float *y, const float *x, size_t count); /* y = y + x, each rounded once */
+    void (*scale)(float *x, size_t count, float factor); /* rule 19, this and the next two */
+    void (*clamp)(float *x, size_t count, float limit);
+    void (*add_sign)(float *g, const float *w, size_t count, float l1);
 };
 
 /* The table of "ref" or "cpu". CS_ENONAME for another name; CS_EUNAVAILABLE when CSWEEP_CPU names an instance

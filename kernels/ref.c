@@ -237,6 +237,24 @@ static void ref_add(float *y, const float *x, size_t count)
         y[i] = y[i] + x[i];
 }
 
+static void ref_scale(float *x, size_t count, float factor)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = x[i] * factor;
+}
+
+static void ref_clamp(float *x, size_t count, float limit)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+}
+
+static void ref_add_sign(float *g, const float *w, size_t count, float l1)
+{
+    for (size_t i = 0; i < count; i++)
+        g[i] = g[i] + (w[i] > 0.0f ? l1 : w[i] < 0.0f ? -l1 : 0.0f);
+}
+
 const struct kern_ops kern_ref = {
     .name = "ref",
     .instance = "ref",
@@ -251,4 +269,7 @@ const struct kern_ops kern_ref = {
     .cross_entropy = ref_cross_entropy,
     .sum_squares = ref_sum_squares,
     .add = ref_add,
+    .scale = ref_scale,
+    .clamp = ref_clamp,
+    .add_sign = ref_add_sign,
 };

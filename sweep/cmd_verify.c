@@ -69,7 +69,8 @@ static int ends_of(const struct verify *v, int number)
         const char *state = cs_json_get_text(line, "state", "");
         if (strcmp(cs_json_get_text(line, "event", ""), "end") == 0 &&
             cs_json_get_int(line, "number", -1) == number)
-            ends += strcmp(state, "done") == 0 || strcmp(state, "diverged") == 0;
+            ends += strcmp(state, "done") == 0 || strcmp(state, "stopped") == 0 ||
+                    strcmp(state, "diverged") == 0;
     }
     return ends;
 }

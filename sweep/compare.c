@@ -103,7 +103,7 @@ static struct points collect(const struct sweep_plan *plan, const struct sweep_s
         const struct sweep_trial *trial = &plan->trials[i];
         const struct sweep_record *record = sweep_state_find(state, trial->id);
         struct point *p = find_point(&points, trial, plan->trial_count);
-        if (!record || !record->last || strcmp(record->state, "done") != 0) {
+        if (!record || !record->last || !sweep_record_is_done(record)) {
             p->bad++;
             continue;
         }
@@ -193,7 +193,7 @@ static void print_counts(const struct sweep_plan *plan, const struct sweep_state
 
     for (size_t i = 0; i < plan->trial_count; i++) {
         const struct sweep_record *r = sweep_state_find(state, plan->trials[i].id);
-        done += r && strcmp(r->state, "done") == 0;
+        done += r && sweep_record_is_done(r);
         diverged += r && strcmp(r->state, "diverged") == 0;
         failed += r && strcmp(r->state, "failed") == 0;
     }

@@ -207,7 +207,12 @@ void sweep_state_free(struct sweep_state *state)
 
 bool sweep_record_is_over(const struct sweep_record *record)
 {
-    return strcmp(record->state, "done") == 0 || strcmp(record->state, "diverged") == 0;
+    return sweep_record_is_done(record) || strcmp(record->state, "diverged") == 0;
+}
+
+bool sweep_record_is_done(const struct sweep_record *record)
+{
+    return strcmp(record->state, "done") == 0 || strcmp(record->state, "stopped") == 0;
 }
 
 const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id)

@@ -34,7 +34,8 @@ struct sweep_record {
     const char *name, *id, *point;
     uint64_t seed;
     const json_t *params; /* [{"key","value"[,"num"]}] */
-    const char *state;    /* "queued", "running", "done", "diverged", "interrupted", "failed" */
+    const char
+        *state; /* "queued", "running", "done", "stopped", "diverged", "interrupted", "failed" */
     const char *cause, *detail;  /* of a failure, else "" */
     int attempts, epoch, epochs; /* attempts: starts; epoch: completed, as of the last end */
     int target_epoch;            /* first epoch that met the sweep's target, 0 = none */
@@ -55,6 +56,9 @@ struct sweep_state {
 /* Read dir/journal.jsonl. CS_ENONAME when there is none, CS_ECORRUPT with file and line when one is damaged. */
 int sweep_state_load(struct sweep_state **out, const char *dir, struct cs_error *err);
 void sweep_state_free(struct sweep_state *state);
+
+/* Done, be it that it stopped early. */
+bool sweep_record_is_done(const struct sweep_record *record);
 
 /* Done or diverged: there is nothing left to train. */
 bool sweep_record_is_over(const struct sweep_record *record);

@@ -16,6 +16,7 @@
 
 #include "common/cs_error.h"
 #include "trainer/bundle_impl.h"
+#include "trainer/gradient_impl.h"
 
 enum { SLOT_SHIFT = 21 * 16 };
 
@@ -45,6 +46,8 @@ struct train_bundle {
     size_t floats;
     float *w, *slot_memory[KERN_SLOTS], *slot[KERN_SLOTS]; /* [capacity][floats] */
     float *grad;                                           /* [group][floats] */
+    float
+        *total; /* [capacity][floats], sums of accumulated gradients; NULL when no trial has any */
     float *act_memory;
     struct train_buffers *nodes; /* [node_count], [group] trials each */
     uint8_t *have;               /* [node_count], see train_pass */
@@ -95,6 +98,12 @@ static int allocate_arenas(train_bundle *b, struct cs_error *err)
     b->w = cs_alloc_aligned(all, sizeof *b->w);
     b->grad = cs_alloc_aligned(b->floats * (size_t) b->group, sizeof *b->grad);
     bool ok = b->w && b->grad;
+    for (int k = 0; k < b->trials && !b->total; k++) {
+        if (b->spec[k]->accumulate > 1) {
+            b->total = cs_alloc_aligned(all, sizeof *b->total);
+            ok = ok && b->total;
+        }
+    }
     for (int i = 0; i < slots; i++) {
         b->slot_memory[i] = cs_alloc_aligned(all + (size_t) (i + 1) * SLOT_SHIFT, sizeof(float));
         ok = ok && b->slot_memory[i];
@@ -193,6 +202,7 @@ void train_bundle_free(train_bundle *b)
     free(b->batch_correct);
     free(b->w);
     free(b->grad);
+    free(b->total);
     for (int i = 0; i < KERN_SLOTS; i++)
         free(b->slot_memory[i]);
     free(b->act_memory);
@@ -397,19 +407,6 @@ static void add_sums(struct train_sums *sums, const train_bundle *b, const struc
     }
 }
 
-static double gradient_norm(const train_bundle *b, const float *grad)
-{
-    double sum = 0;
-
-    for (int i = 0; i < b->model->segment_count; i++) {
-        const struct train_segment *s = &b->model->segments[i];
-        if (b->trained[i])
-            sum +=
-                b->ops->sum_squares(grad + s->offset, s->in ? (size_t) s->in : 1, (size_t) s->out);
-    }
-    return sqrt(sum);
-}
-
 /* The numbers of trial k's optimizer step t: once per parameter group, then for every segment of it. */
 static void begin_steps(train_bundle *b, int k, int64_t t)
 {
@@ -420,6 +417,13 @@ static void begin_steps(train_bundle *b, int k, int64_t t)
         spec->optim->begin(&hyper[g], spec->groups[g].args, b->rate[k * TRAIN_GROUPS + g].lr, t);
     for (int i = 0; i < b->model->segment_count; i++)
         b->update[i * b->capacity + k].hyper = hyper[spec->segment_group[i]];
+}
+
+/* The optimizer's step count of trial k once the current batch is through, from 1. */
+static int64_t update_number(const train_bundle *b, int k)
+{
+    const int every = b->spec[k]->accumulate;
+    return (int64_t) b->epoch * ((b->steps + every - 1) / every) + b->step / every + 1;
 }
 
 static void train_group(train_bundle *b, int first, int rows, bool last, double *grad_norm)
@@ -433,21 +437,26 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
         const uint32_t *order = b->order + (size_t) (first + t) * count + start;
         for (int r = 0; r < rows; r++)
             b->rows_index[(size_t) t * (size_t) rows + (size_t) r] = b->data->train.index[order[r]];
-        begin_steps(b, first + t, (int64_t) pass.step_number + 1);
+        begin_steps(b, first + t, update_number(b, first + t));
+        pass.keep_gradients =
+            pass.keep_gradients || train_gradient_is_worked_on(b->spec[first + t]);
     }
     load_batch(b, &pass, &b->data->train);
     forward(b, &pass);
     loss(b, &pass);
     backward(b, &pass);
     add_sums(b->sums + first, b, &pass);
-    if (!last)
-        return;
-    for (int t = 0; t < pass.trials; t++)
-        grad_norm[first + t] = gradient_norm(b, b->grad + (size_t) t * b->floats);
-    pass.keep_gradients = false;
-    for (int i = 0; i < b->model->segment_count; i++) {
-        if (b->trained[i])
-            train_pass_update(&pass, i);
+    for (int t = 0; t < pass.trials && pass.keep_gradients; t++) {
+        const int k = first + t;
+        train_gradient_finish(
+            &(struct train_gradient){
+                .spec = b->spec[k],
+                .sums = &b->sums[k],
+                .total = b->total ? b->total + (size_t) k * b->floats : NULL,
+                .step = b->step,
+                .last = last,
+            },
+            &pass, t, &grad_norm[k]);
     }
 }
 
@@ -489,6 +498,15 @@ void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
     }
 }
 
+bool train_bundle_between_updates(const train_bundle *b)
+{
+    for (int k = 0; k < b->trials; k++) {
+        if (b->step % b->spec[k]->accumulate != 0)
+            return false;
+    }
+    return true;
+}
+
 bool train_bundle_finite(const train_bundle *b, int k)
 {
     const float *w = b->w + (size_t) k * b->floats;
@@ -510,6 +528,8 @@ void train_bundle_remove(train_bundle *b, int k)
     if (k == last)
         return; /* at 0 the bundle is empty: nothing looks at the model any more */
     memcpy(train_bundle_weights(b, k), train_bundle_weights(b, last), bytes);
+    if (b->total)
+        memcpy(b->total + (size_t) k * b->floats, b->total + (size_t) last * b->floats, bytes);
     for (int i = 0; i < KERN_SLOTS && b->slot[i]; i++)
         memcpy(b->slot[i] + (size_t) k * b->floats, b->slot[i] + (size_t) last * b->floats, bytes);
     take_spec(b, k, b->spec[last]);

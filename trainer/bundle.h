@@ -26,6 +26,8 @@ struct train_sums {
     double loss;        /* sum over the samples */
     double batch_means; /* sum over the batches of the mean loss */
     int64_t correct, samples, batches;
+    double norm; /* sum of the gradient's norms over the updates that computed one */
+    int64_t norms;
 };
 
 /* data must outlive the bundle. group: trials per call of an operation, 0 = what suits the backend. */
@@ -56,8 +58,12 @@ double *train_bundle_memory(train_bundle *bundle, int k);
 int train_bundle_epoch(const train_bundle *bundle);
 int train_bundle_step(const train_bundle *bundle);
 
+/* May training stop here? Not between the batches of an accumulated gradient, which no checkpoint holds. */
+bool train_bundle_between_updates(const train_bundle *bundle);
+
 /*
- * Train the next batch of every trial. At the epoch's last batch grad_norm[k] is set (before that untouched) and
+ * Train the next batch of every trial. At the epoch's last batch grad_norm[k] is set (before that untouched; with
+ * clipping by norm it is the mean over the epoch's updates, else of the last) and
  * the position moves to the next epoch's first step; sums stay until train_bundle_clear_sums.
  */
 void train_bundle_train_step(train_bundle *bundle, double *grad_norm);

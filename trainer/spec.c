@@ -48,6 +48,18 @@ static const struct cs_param train_rows[] = {
     {"loss", CS_NAME, "cross_entropy", 0, 0, 0, losses, "what is minimised"},
     {"loss_average", CS_NAME, "samples", 0, 0, 0, averages,
      "Loss/... as mean over samples, or the tutorials' mean of batch means"},
+    {"clip_norm", CS_FLOAT, "0", 0, INFINITY, 0, NULL,
+     "scale the gradient down to this norm; 0: do not"},
+    {"clip_value", CS_FLOAT, "0", 0, INFINITY, 0, NULL,
+     "cut every number of the gradient to +- this; 0: do not"},
+    {"l1", CS_FLOAT, "0", 0, 1e9, 0, NULL, "weight of the penalty on the sum of |w|"},
+    {"accumulate", CS_INT, "1", 1, 1e6, 0, NULL,
+     "batches whose mean gradient makes one step of the optimizer"},
+    {"early_stopping", CS_INT, "0", 0, 1e6, 0, NULL,
+     "stop after so many epochs without a better metric; 0: do not"},
+    {"min_delta", CS_FLOAT, "0", 0, INFINITY, 0, NULL, "what early stopping calls better"},
+    {"restore_best", CS_BOOL, "no", 0, 1, 0, NULL,
+     "end with the weights of the epoch whose metric was best"},
     {"checkpoint_every", CS_INT, "0", 0, 1e6, 0, NULL,
      "epochs between checkpoints to resume from; 0: as often as costs at most 1 % of the time"},
 };
@@ -405,6 +417,13 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     spec->epochs = (int) number(spec, "epochs");
     spec->loss_average_batches = strcmp(train_spec_get(spec, "loss_average"), "batches") == 0;
     spec->checkpoint_every = (int) number(spec, "checkpoint_every");
+    spec->clip_norm = number(spec, "clip_norm");
+    spec->clip_value = number(spec, "clip_value");
+    spec->l1 = number(spec, "l1");
+    spec->accumulate = (int) number(spec, "accumulate");
+    spec->early_stopping = (int) number(spec, "early_stopping");
+    spec->min_delta = number(spec, "min_delta");
+    spec->restore_best = is_yes(spec, "restore_best");
     spec->optim = kern_optim_find(train_spec_get(spec, "optimizer"));
     fill_args(spec->optim_args, spec, spec->optim->params, spec->optim->param_count, "");
     spec->scheduler = train_scheduler_find(train_spec_get(spec, "scheduler"));

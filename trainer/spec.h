@@ -78,8 +78,13 @@ struct train_spec {
 
     struct train_model *model; /* layers with shapes; see model.h */
     int epochs;
-    bool loss_average_batches; /* Loss/...: mean of batch means, else mean over samples */
-    int checkpoint_every;      /* epochs; 0 = as often as costs at most 1 % of the time */
+    bool loss_average_batches;        /* Loss/...: mean of batch means, else mean over samples */
+    double clip_norm, clip_value, l1; /* 0: none */
+    int accumulate;                   /* batches per update, >= 1 */
+    int early_stopping;               /* epochs of patience, 0: none */
+    double min_delta;
+    bool restore_best;
+    int checkpoint_every; /* epochs; 0 = as often as costs at most 1 % of the time */
 
     const struct kern_optim *optim;
     double optim_args[TRAIN_ARGS]; /* see kernels/optim.h; [0] = lr */

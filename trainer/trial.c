@@ -184,7 +184,7 @@ int train_trial_begin_events(struct train_trial *trial, struct cs_error *err)
 
 int train_trial_end_events(struct train_trial *trial, struct cs_error *err)
 {
-    const enum tbw_status status = trial->now.state == TRAIN_DONE ? TBW_SUCCESS : TBW_FAILURE;
+    const enum tbw_status status = trial->now.state == TRAIN_DIVERGED ? TBW_FAILURE : TBW_SUCCESS;
     int rc = tbw_writer_hparams_end(trial->events, status, 0, err);
 
     if (rc == 0)
@@ -262,6 +262,22 @@ static int write_epoch(struct train_trial *trial, const struct train_row *row, d
     return tbw_writer_flush(trial->events, err);
 }
 
+/* Has the metric been without an improvement of more than min_delta for too many epochs? */
+static bool stops_early(struct train_trial *trial, double value)
+{
+    struct train_standing *now = &trial->now;
+    const double gain = trial->job.maximize ? value - now->stop_value : now->stop_value - value;
+
+    if (trial->spec->early_stopping == 0)
+        return false;
+    if (isfinite(value) && (now->epoch == 1 || gain > trial->spec->min_delta)) {
+        now->stop_value = value;
+        now->bad_epochs = 0;
+        return false;
+    }
+    return ++now->bad_epochs >= trial->spec->early_stopping;
+}
+
 int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k,
                           const struct train_row *row, double seconds, double samples_per_second,
                           struct cs_error *err)
@@ -276,6 +292,8 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
         now->state = TRAIN_DIVERGED;
     else if (now->epoch == trial->spec->epochs)
         now->state = TRAIN_DONE;
+    else if (stops_early(trial, row->value[trial->metric_column]))
+        now->state = TRAIN_STOPPED;
     now->lr = trial->spec->scheduler->next(
         now->scheduler, trial->spec->scheduler_args, trial->spec->optim_args[0], row->value[ROW_LR],
         now->epoch, row->value[ROW_LOSS_VAL], row->value[ROW_ACCURACY_VAL]);

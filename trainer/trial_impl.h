@@ -33,7 +33,8 @@ struct train_row {
     double value[ROW_COUNT];
 };
 
-enum train_state { TRAIN_RUNNING, TRAIN_DONE, TRAIN_DIVERGED };
+/* stopped: early, by early_stopping */
+enum train_state { TRAIN_RUNNING, TRAIN_DONE, TRAIN_DIVERGED, TRAIN_STOPPED };
 
 /* Everything a checkpoint must hold besides weights and optimizer state. */
 struct train_standing {
@@ -45,7 +46,9 @@ struct train_standing {
     double scheduler[TRAIN_SCHEDULER_STATE];
     int best_epoch; /* 0 = none yet */
     double best_value;
-    double seconds; /* of training and evaluating, over all attempts */
+    double stop_value; /* of early stopping: the value that later ones must better by min_delta */
+    int bad_epochs;    /* since then */
+    double seconds;    /* of training and evaluating, over all attempts */
 };
 
 /* What the controller asked for. Strings live in the command's JSON. */
@@ -98,6 +101,10 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
 
 /* The last words of the run's event file; then it is closed. */
 int train_trial_end_events(struct train_trial *trial, struct cs_error *err);
+
+/* restore_best, at a trial's end: the best epoch's weights and state into the bundle, so that `last` has them. */
+int train_trial_restore_best(struct train_trial *trial, train_bundle *bundle, int k,
+                             ckpt_store *store, struct cs_error *err);
 
 /* Write `last`, and `best` when it is new. */
 int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckpt_store *store,

@@ -25,7 +25,7 @@
 
 enum { FILES = 6 };
 
-static const char *const state_names[] = {"running", "done", "diverged"};
+static const char *const state_names[] = {"running", "done", "diverged", "stopped"};
 
 /* Where weights, state tensors and standing come from: the bundle, or the best epoch's snapshot. */
 struct source {
@@ -65,8 +65,9 @@ static int encode_model(struct cs_buf *out, const struct source *src, struct cs_
 
 static int64_t steps_done(const struct train_trial *trial, const struct train_standing *s)
 {
-    const int64_t batch = trial->spec->batch_size;
-    return s->epoch * ((trial->spec->train_examples + batch - 1) / batch) + s->step;
+    const int64_t batch = trial->spec->batch_size, every = trial->spec->accumulate;
+    const int64_t steps = (trial->spec->train_examples + batch - 1) / batch;
+    return s->epoch * ((steps + every - 1) / every) + s->step / every;
 }
 
 static int encode_optimizer(struct cs_buf *out, const struct source *src, struct cs_error *err)
@@ -103,6 +104,8 @@ static void encode_state(struct cs_buf *out, const struct source *src)
     cs_json_set(sums, "correct", json_integer(s->sums.correct));
     cs_json_set(sums, "samples", json_integer(s->sums.samples));
     cs_json_set(sums, "batches", json_integer(s->sums.batches));
+    cs_json_set(sums, "norm", cs_json_number(s->sums.norm));
+    cs_json_set(sums, "norms", json_integer(s->sums.norms));
     cs_json_set(root, "id", cs_json_text(src->trial->spec->id));
     cs_json_set(root, "state", cs_json_text(state_names[s->state]));
     cs_json_set(root, "epoch", json_integer(s->epoch));
@@ -112,6 +115,8 @@ static void encode_state(struct cs_buf *out, const struct source *src)
     cs_json_set(root, "scheduler", scheduler);
     cs_json_set(root, "best_epoch", json_integer(s->best_epoch));
     cs_json_set(root, "best_value", cs_json_number(s->best_value));
+    cs_json_set(root, "stop_value", cs_json_number(s->stop_value));
+    cs_json_set(root, "bad_epochs", json_integer(s->bad_epochs));
     cs_json_set(root, "rng", cs_json_text("philox"));
     cs_json_set(root, "seed", json_integer((json_int_t) src->trial->spec->seed));
     cs_json_set(root, "seconds", cs_json_number(s->seconds));
@@ -278,12 +283,16 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
         .correct = cs_json_get_int(sums, "correct", 0),
         .samples = cs_json_get_int(sums, "samples", 0),
         .batches = cs_json_get_int(sums, "batches", 0),
+        .norm = cs_json_get_number(sums, "norm", 0),
+        .norms = cs_json_get_int(sums, "norms", 0),
     };
     s->lr = cs_json_get_number(root, "lr", 0);
     for (size_t i = 0; i < TRAIN_SCHEDULER_STATE; i++)
         s->scheduler[i] = cs_json_number_value(json_array_get(scheduler, i), s->scheduler[i]);
     s->best_epoch = (int) cs_json_get_int(root, "best_epoch", 0);
     s->best_value = cs_json_get_number(root, "best_value", 0);
+    s->stop_value = cs_json_get_number(root, "stop_value", 0);
+    s->bad_epochs = (int) cs_json_get_int(root, "bad_epochs", 0);
     s->seconds = cs_json_get_number(root, "seconds", 0);
     if (s->epoch < 0 || s->epoch > trial->spec->epochs || s->step < 0)
         return corrupt(trial, "state.json: epoch or step out of range", err);
@@ -339,6 +348,18 @@ static int decode_tensors(struct train_trial *trial, const struct ckpt_file *fil
     return rc;
 }
 
+/* Weights and state tensors of a checkpoint. */
+static int decode_snapshot(struct train_trial *trial, const ckpt_checkpoint *c,
+                           struct train_snapshot *out, struct cs_error *err)
+{
+    int rc = decode_tensors(trial, ckpt_checkpoint_file(c, "model.safetensors"), -1, &out->w, err);
+
+    for (int i = 0; i < trial->slots && rc == 0; i++)
+        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "optimizer.safetensors"), i,
+                            &out->slot[i], err);
+    return rc;
+}
+
 static int decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs_error *err)
 {
     const struct ckpt_file *state = ckpt_checkpoint_file(c, "state.json"),
@@ -354,14 +375,42 @@ static int decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs
     if (rc == 0)
         rc = decode_curve(trial, curve->data, err);
     if (rc == 0)
-        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "model.safetensors"), -1,
-                            &trial->resume.w, err);
-    for (int i = 0; i < trial->slots && rc == 0; i++)
-        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "optimizer.safetensors"), i,
-                            &trial->resume.slot[i], err);
+        rc = decode_snapshot(trial, c, &trial->resume, err);
     trial->resumed = rc == 0;
     trial->best_saved = true;
     return rc;
+}
+
+/* The best epoch's snapshot; a trial that was resumed may have it in its tag alone. */
+static int need_best(struct train_trial *trial, ckpt_store *store, struct cs_error *err)
+{
+    ckpt_checkpoint *c = NULL;
+
+    if (trial->best.w)
+        return 0;
+    char *tag = cs_xasprintf("%s/best", trial->job.tag);
+    int rc = ckpt_load(&c, store, tag, err);
+    free(tag);
+    if (rc == 0)
+        rc = decode_snapshot(trial, c, &trial->best, err);
+    ckpt_checkpoint_free(c);
+    return rc;
+}
+
+int train_trial_restore_best(struct train_trial *trial, train_bundle *bundle, int k,
+                             ckpt_store *store, struct cs_error *err)
+{
+    const size_t bytes = trial->spec->model->floats * sizeof(float);
+
+    if (!trial->spec->restore_best || trial->now.best_epoch == 0 ||
+        trial->now.best_epoch == trial->now.epoch)
+        return 0;
+    CS_TRY(need_best(trial, store, err));
+    memcpy(train_bundle_weights(bundle, k), trial->best.w, bytes);
+    for (int i = 0; i < trial->slots; i++)
+        memcpy(train_bundle_slot(bundle, k, i), trial->best.slot[i], bytes);
+    train_trial_log(trial, "weights of epoch %d restored", trial->now.best_epoch);
+    return 0;
 }
 
 int train_trial_load(struct train_trial *trial, ckpt_store *store, struct cs_error *err)

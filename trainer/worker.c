@@ -109,7 +109,9 @@ static void send_end(const struct worker *w, const struct train_trial *trial, co
 
 static const char *end_state(const struct train_trial *trial)
 {
-    return trial->now.state == TRAIN_DIVERGED ? "diverged" : "done";
+    return trial->now.state == TRAIN_DIVERGED  ? "diverged"
+           : trial->now.state == TRAIN_STOPPED ? "stopped"
+                                               : "done";
 }
 
 /* ---- one bundle ---- */
@@ -190,7 +192,8 @@ static double mean_loss(const struct train_spec *spec, const struct train_sums *
                                       : s->loss / (double) s->samples;
 }
 
-static struct train_row make_row(const struct batch *b, int k)
+/* evaluated: else the epoch was cut short, and there are no values of its end. */
+static struct train_row make_row(const struct batch *b, int k, bool evaluated)
 {
     const struct train_trial *trial = b->trial[k];
     const struct train_sums *train = train_bundle_sums(b->bundle, k), *val = &b->val[k];
@@ -202,20 +205,25 @@ static struct train_row make_row(const struct batch *b, int k)
     row.value[ROW_ACCURACY_VAL] = (double) val->correct / (double) val->samples;
     row.value[ROW_LR] = trial->now.lr;
     row.value[ROW_GRAD_NORM] = b->grad_norm[k];
+    if (!evaluated)
+        row.value[ROW_LOSS_VAL] = row.value[ROW_ACCURACY_VAL] = row.value[ROW_GRAD_NORM] = NAN;
     return row;
 }
 
 /* How far the walk over the bundle goes on: 0 when the trial has left and another stands at k. */
-static int end_epoch(struct batch *b, int k, double seconds, double samples_per_second)
+static int end_epoch(struct batch *b, int k, bool evaluated, double seconds,
+                     double samples_per_second)
 {
     struct train_trial *trial = b->trial[k];
-    const struct train_row row = make_row(b, k);
+    const struct train_row row = make_row(b, k, evaluated);
     struct cs_error err;
     int rc = train_trial_end_epoch(trial, b->bundle, k, &row, seconds, samples_per_second, &err);
 
     const bool over = trial->now.state != TRAIN_RUNNING;
     if (rc == 0 && over)
         rc = train_trial_end_events(trial, &err);
+    if (rc == 0 && over)
+        rc = train_trial_restore_best(trial, b->bundle, k, b->worker->store, &err);
     if (rc == 0 && (over || train_trial_save_due(trial)))
         rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
     if (rc < 0) {
@@ -230,6 +238,17 @@ static int end_epoch(struct batch *b, int k, double seconds, double samples_per_
     return 0;
 }
 
+/* Trials whose loss is not finite any more end inside the epoch. */
+static void end_diverged(struct batch *b, double seconds, double samples_per_second)
+{
+    for (int k = 0; k < b->count;) {
+        if (isfinite(train_bundle_sums(b->bundle, k)->loss))
+            k++;
+        else
+            k += end_epoch(b, k, false, seconds, samples_per_second);
+    }
+}
+
 /* Train one epoch, or what is left of it; false when SIGTERM came inside. Times exclude other trials' shares. */
 static bool train_epoch(struct batch *b)
 {
@@ -241,9 +260,14 @@ static bool train_epoch(struct batch *b)
         train_bundle_train_step(b->bundle, b->grad_norm);
         const int step = train_bundle_step(b->bundle);
         const double elapsed = cs_mono_seconds() - start;
+        const double speed = (double) (step - first_step) * batch_size / (elapsed / b->count);
         if (step > 0)
-            send_progress(b, (double) (step - first_step) * batch_size / (elapsed / b->count));
-        if (step > 0 && stop_asked) {
+            end_diverged(b, elapsed / b->count, speed);
+        if (b->count == 0)
+            return true;
+        if (step > 0)
+            send_progress(b, speed);
+        if (step > 0 && stop_asked && train_bundle_between_updates(b->bundle)) {
             for (int k = 0; k < b->count; k++)
                 b->trial[k]->now.seconds += elapsed / b->count;
             return false;
@@ -255,7 +279,7 @@ static bool train_epoch(struct batch *b)
     train_bundle_evaluate(b->bundle, b->val);
     const double total = (cs_mono_seconds() - start) / b->count;
     for (int k = 0; k < b->count;)
-        k += end_epoch(b, k, total, samples / trained);
+        k += end_epoch(b, k, true, total, samples / trained);
     train_bundle_clear_sums(b->bundle);
     return !stop_asked || b->count == 0;
 }

@@ -11,7 +11,7 @@
  *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps
  *   progress  number, epoch (from 1), step, steps, loss (mean so far), samples_per_second; at most 5 a second
  *   epoch     number, epoch, epochs, seconds, metrics {TAG: value}
- *   end       number, state (done, diverged, interrupted, failed), cause, detail, epoch, epochs, seconds,
+ *   end       number, state (done, stopped, diverged, interrupted, failed), cause, detail, epoch, epochs, seconds,
  *             last {TAG: value}, best {TAG: {value, epoch}}, tags [ref], target_epoch, superseded_bytes
  *   idle      all trials of the command have ended
  *

@@ -61,6 +61,24 @@ static void cpu_add(float *RESTRICT y, const float *RESTRICT x, size_t count)
         y[i] = y[i] + x[i];
 }
 
+static void cpu_scale(float *x, size_t count, float factor)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = x[i] * factor;
+}
+
+static void cpu_clamp(float *x, size_t count, float limit)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+}
+
+static void cpu_add_sign(float *RESTRICT g, const float *RESTRICT w, size_t count, float l1)
+{
+    for (size_t i = 0; i < count; i++)
+        g[i] = g[i] + (w[i] > 0.0f ? l1 : w[i] < 0.0f ? -l1 : 0.0f);
+}
+
 #define TABLE_NAME_(instance) kern_cpu_##instance
 #define TABLE_NAME(instance) TABLE_NAME_(instance)
 #define TEXT_(word) #word
@@ -80,4 +98,7 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .cross_entropy = cpu_cross_entropy,
     .sum_squares = cpu_sum_squares,
     .add = cpu_add,
+    .scale = cpu_scale,
+    .clamp = cpu_clamp,
+    .add_sign = cpu_add_sign,
 };

@@ -39,13 +39,16 @@ TOY = "linear 24 > relu > linear 16 > relu > linear 2"
 
 
 def case(name, torch_class, settings, wrong, data="fashion", layers=None, scheduler=None, epochs=2, batch=64,
-         seed=0, bound=2e-6, wrong_class=None, wrong_run=None):
-    """settings: keyword arguments of the PyTorch class, which are csweep's keys too; wrong: what the error changes."""
+         seed=0, bound=2e-6, wrong_class=None, wrong_run=None, work=None, groups=None):
+    """
+    settings: keyword arguments of the PyTorch class, which are csweep's keys too; wrong: what the error changes. work:
+    keys of [train] that oracle.train knows; groups: {name: {"match": parameter prefix, setting: value}}.
+    """
     return {
         "name": name, "class": torch_class, "settings": settings, "wrong": wrong, "data": data,
         "layers": layers or (DEEP if data == "fashion" else TOY), "scheduler": scheduler, "epochs": epochs,
         "batch": batch, "seed": seed, "bound": bound, "wrong_run": wrong_run or {},
-        "wrong_class": wrong_class or torch_class,
+        "wrong_class": wrong_class or torch_class, "work": work or {}, "groups": groups or {},
     }
 
 
@@ -125,6 +128,17 @@ CASES = [
          layers="flatten > dropout 0.1 > linear 50 > relu > dropout 0.5 > linear 33 > dropout 0.2 > relu > linear 10"),
     case("order", SGD, {"lr": 0.05}, {}, data="toy", batch=7, seed=11, layers="linear 2",
          wrong_run={"order": lambda key, purpose, epoch, n: oracle.permutation(key, purpose, epoch + 1, n)}),
+    case("clip-norm", SGD, {"lr": 0.5}, {}, data="toy", work={"clip_norm": 0.1}, wrong_run={"work": {"clip_norm": 0.101}}),
+    case("clip-value", SGD, {"lr": 0.1}, {}, data="toy", work={"clip_value": 0.01}, wrong_run={"work": {}}),
+    case("l1", SGD, {"lr": 0.1}, {}, data="toy", work={"l1": 1e-3}, wrong_run={"work": {"l1": 1.1e-3}}),
+    case("accumulate", ADAM, {"lr": 5e-3}, {}, data="toy", batch=24, work={"accumulate": 4},
+         wrong_run={"work": {"accumulate": 3}}),
+    case("all-work", SGD, {"lr": 0.3, "momentum": 0.5}, {}, data="toy", batch=50,
+         work={"accumulate": 3, "l1": 1e-3, "clip_value": 0.02, "clip_norm": 0.1},
+         wrong_run={"work": {"accumulate": 3, "clip_value": 0.02, "clip_norm": 0.1}}),
+    case("groups", SGD, {"lr": 0.02, "momentum": 0.9}, {}, data="toy",
+         groups={"head": {"match": "4.", "lr": 0.2, "momentum": 0.5}, "first": {"match": "0.weight", "weight_decay": 0.1}},
+         wrong_run={"groups": {}}),
     case("split", ADAM, {"lr": 5e-3}, {"lr": 5.05e-3}, data="split"),
 ]
 SPLIT_ROWS, SPLIT_VAL = 1003, 201
@@ -167,12 +181,14 @@ def text(value):
 def run_csweep(folder, name, c, keys, settings):
     sections = {
         "sweep": {"seed": c["seed"]}, "data": {**keys, "batch_size": c["batch"]},
-        "model": {"layers": c["layers"]}, "train": {"epochs": c["epochs"]},
+        "model": {"layers": c["layers"]}, "train": {"epochs": c["epochs"], **c["work"]},
         "optimizer": {"optimizer": NAMES[c["class"]], **{k: text(v) for k, v in settings.items()}},
     }
     if c["scheduler"]:
         kind, arguments, _ = c["scheduler"]
         sections["scheduler"] = {"scheduler": NAMES[kind], **{k: text(v) for k, v in arguments.items()}}
+    for group, own in c["groups"].items():
+        sections["group " + group] = {**own, "match": own["match"] + "*"}
     sweep = harness.Sweep(folder, harness.write_grid(os.path.join(folder, name + ".ini"), **sections), name)
     harness.must_run(sweep, "--quiet", "--jobs", "1")
     reference = f"refs/tags/{name}/0001/last"
@@ -189,8 +205,17 @@ def run_torch(c, sets, wrong=False):
         kind, arguments, error = c["scheduler"]
         chosen = {**arguments, **(error if wrong else {})}
         scheduler = lambda optimizer: kind(optimizer, **chosen)
-    return oracle.train(c["layers"], *sets, lambda p: c["wrong_class" if wrong else "class"](p, **settings), scheduler, c["epochs"], c["batch"],
-                        c["seed"], **(c["wrong_run"] if wrong else {}))
+    changed = {"work": c["work"], "groups": c["groups"], **(c["wrong_run"] if wrong else {})}
+    groups = changed.pop("groups")
+
+    def make_optimizer(net):
+        parts, rest = [], dict(net.named_parameters())
+        for own in groups.values():
+            names = [n for n in rest if n.startswith(own["match"])]
+            parts.append({"params": [rest.pop(n) for n in names], **{k: v for k, v in own.items() if k != "match"}})
+        return c["wrong_class" if wrong else "class"]([{"params": list(rest.values())}, *parts], **settings)
+
+    return oracle.train(c["layers"], *sets, make_optimizer, scheduler, c["epochs"], c["batch"], c["seed"], **changed)
 
 
 def distance(ours, net):

@@ -172,32 +172,54 @@ def evaluate(net, x, y, batch):
     return loss / len(x), correct / len(x)
 
 
+def work_on(net, work):
+    """What a tutorial does between backward() and step(): returns the gradient's norm before clipping."""
+    if "clip_value" in work:
+        torch.nn.utils.clip_grad_value_(net.parameters(), work["clip_value"])
+    norm = math.sqrt(sum(float((p.grad.double() ** 2).sum()) for p in net.parameters() if p.requires_grad))
+    if "clip_norm" in work:
+        torch.nn.utils.clip_grad_norm_(net.parameters(), work["clip_norm"])
+    return norm
+
+
 def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epochs=2, batch=64, seed=0,
-          order=permutation, mask_shift=0):
-    """Train as csweep does; returns (net, optimizer, curve with csweep's column names)."""
+          order=permutation, mask_shift=0, work=None):
+    """
+    Train as csweep does; returns (net, optimizer, curve with csweep's column names). work: csweep's keys clip_norm,
+    clip_value, l1, accumulate.
+    """
+    work = work or {}
+    every = work.get("accumulate", 1)
     torch.set_num_threads(1)
     x, y, vx, vy = (torch.from_numpy(np.ascontiguousarray(a)) for a in (*train_set, *val_set))
     net = network(layers, int(np.prod(x.shape[1:])), seed)
     initialise(net, seed)
-    optimizer = make_optimizer(net.parameters())
+    optimizer = make_optimizer(net)
     scheduler = make_scheduler(optimizer) if make_scheduler else None
     masked = [m for m in net if isinstance(m, Masked)]
     steps, curve = (len(x) + batch - 1) // batch, []
     for epoch in range(epochs):
         places = torch.from_numpy(order(seed, SHUFFLE, epoch, len(x)))
-        loss_sum, correct = 0.0, 0
+        loss_sum, correct, norms = 0.0, 0, []
         for step in range(steps):
             chosen = places[step * batch : (step + 1) * batch]
             for module in masked:
                 module.step_number = epoch * steps + step + mask_shift
-            optimizer.zero_grad()
+            if step % every == 0:
+                optimizer.zero_grad()
             out = net(x[chosen])
             each = torch.nn.functional.cross_entropy(out, y[chosen], reduction="none")
-            each.mean().backward()
-            optimizer.step()
+            loss = each.mean() / every
+            due = (step + 1) % every == 0 or step + 1 == steps
+            if due and "l1" in work:
+                loss = loss + work["l1"] * sum(p.abs().sum() for p in net.parameters())
+            loss.backward()
+            if due:
+                norms.append(work_on(net, work))
+                optimizer.step()
             loss_sum += float(each.detach().double().sum())
             correct += int((out.argmax(1) == y[chosen]).sum())
-        norm = math.sqrt(sum(float((p.grad.double() ** 2).sum()) for p in net.parameters()))
+        norm = sum(norms) / len(norms) if "clip_norm" in work else norms[-1]
         val_loss, val_accuracy = evaluate(net, vx, vy, batch)
         curve.append({
             "epoch": epoch + 1, "Loss/Train": loss_sum / len(x), "Accuracy/Train": correct / len(x),
