@@ -70,6 +70,7 @@ struct parser {
     const char *text;
     size_t at;
     int depth, parts;
+    bool plain; /* no name holds `/` */
     struct cs_arena *arena;
     struct cs_error *err;
     struct cs_expr_use *uses; /* at most one per part */
@@ -289,8 +290,10 @@ static struct node *parse_name(struct parser *p, size_t size)
 static struct node *parse_atom(struct parser *p)
 {
     const char c = peek(p);
-    const size_t size = name_length(p->text + p->at, false);
+    size_t size = name_length(p->text + p->at, false);
 
+    if (size && p->plain)
+        size = strcspn(p->text + p->at, "/") < size ? strcspn(p->text + p->at, "/") : size;
     if (size)
         return parse_name(p, size);
     if (isdigit((unsigned char) c) || (c == '.' && isdigit((unsigned char) p->text[p->at + 1])))
@@ -493,10 +496,10 @@ static struct node *parse_or(struct parser *p)
     return node;
 }
 
-int cs_expr_compile(struct cs_expr **out, const char *text, struct cs_arena *arena,
-                    struct cs_error *err)
+static int compile(struct cs_expr **out, const char *text, bool plain, struct cs_arena *arena,
+                   struct cs_error *err)
 {
-    struct parser p = {.text = text, .arena = arena, .err = err};
+    struct parser p = {.text = text, .plain = plain, .arena = arena, .err = err};
 
     if (strlen(text) > CS_EXPR_MAX_BYTES)
         return cs_fail(err, CS_EPARSE, "column 1: longer than %d bytes", CS_EXPR_MAX_BYTES);
@@ -515,6 +518,18 @@ int cs_expr_compile(struct cs_expr **out, const char *text, struct cs_arena *are
     }
     free(p.uses);
     return p.rc;
+}
+
+int cs_expr_compile(struct cs_expr **out, const char *text, struct cs_arena *arena,
+                    struct cs_error *err)
+{
+    return compile(out, text, false, arena, err);
+}
+
+int cs_expr_compile_rule(struct cs_expr **out, const char *text, struct cs_arena *arena,
+                         struct cs_error *err)
+{
+    return compile(out, text, true, arena, err);
 }
 
 const char *cs_expr_text(const struct cs_expr *expr)

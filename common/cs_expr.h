@@ -1,5 +1,5 @@
 /*
- * cs_expr.h - the one expression language: [when] conditions, --where, a sweep's target.
+ * cs_expr.h - the one expression language: [when] conditions, --where, a sweep's target, lr_lambda.
  *
  *     expr    = and-expr { "or" and-expr }
  *     and     = not-expr { "and" not-expr }
@@ -62,6 +62,10 @@ struct cs_expr_use {
 /* CS_EPARSE with the column. *out and what it points to live in the arena. */
 int cs_expr_compile(struct cs_expr **out, const char *text, struct cs_arena *arena,
                     struct cs_error *err);
+
+/* The same where no name holds `/`: epoch/epochs is a division. */
+int cs_expr_compile_rule(struct cs_expr **out, const char *text, struct cs_arena *arena,
+                         struct cs_error *err);
 
 /* CS_EPARSE when a word stands where a number is needed. */
 int cs_expr_eval(struct cs_expr_value *out, const struct cs_expr *expr, cs_expr_lookup lookup,

@@ -201,6 +201,19 @@ int cs_param_parse(struct cs_value *out, const struct cs_param *row, const char 
     return cs_fail(err, CS_EPARSE, "%s: unknown type", row->name);
 }
 
+int cs_value_flatten(double *out, int space, const struct cs_param *row,
+                     const struct cs_value *value)
+{
+    const bool list = row->type == CS_FLOATS || row->type == CS_INTS;
+    int at = 0;
+
+    if (space > 0 && (!list || row->count == 0))
+        out[at++] = list ? value->count : value->num;
+    for (int i = 0; list && i < value->count && at < space; i++)
+        out[at++] = value->list[i];
+    return at;
+}
+
 int cs_fail_unknown(struct cs_error *err, const char *what, const char *word,
                     const char *const *names, size_t count)
 {

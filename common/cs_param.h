@@ -54,6 +54,13 @@ struct cs_value {
 int cs_param_parse(struct cs_value *out, const struct cs_param *row, const char *text,
                    struct cs_arena *arena, struct cs_error *err);
 
+/*
+ * The numbers of a value as an argument list holds them, at most `space` of them: a list is as many places as it has
+ * numbers, after one with their count when the row leaves it open; anything else is one place. Returns how many.
+ */
+int cs_value_flatten(double *out, int space, const struct cs_param *row,
+                     const struct cs_value *value);
+
 /* "number in [0, inf]", "yes or no", "one of none, step, plateau": what a value of this row must be. */
 const char *cs_param_expected(const struct cs_param *row, struct cs_arena *arena);
 

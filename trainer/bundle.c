@@ -413,8 +413,14 @@ static void begin_steps(train_bundle *b, int k, int64_t t)
     const struct train_spec *spec = b->spec[k];
     struct kern_hyper hyper[TRAIN_GROUPS];
 
-    for (int g = 0; g < spec->group_count; g++)
-        spec->optim->begin(&hyper[g], spec->groups[g].args, b->rate[k * TRAIN_GROUPS + g].lr, t);
+    for (int g = 0; g < spec->group_count; g++) {
+        const struct rate *rate = &b->rate[k * TRAIN_GROUPS + g];
+        double args[KERN_OPTIM_ARGS];
+        memcpy(args, spec->groups[g].args, sizeof args);
+        if (!isnan(rate->momentum))
+            args[spec->momentum_arg] = rate->momentum;
+        spec->optim->begin(&hyper[g], args, rate->lr, t);
+    }
     for (int i = 0; i < b->model->segment_count; i++)
         b->update[i * b->capacity + k].hyper = hyper[spec->segment_group[i]];
 }

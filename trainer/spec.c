@@ -69,6 +69,19 @@ static const struct cs_param optimizer_rows[] = {
 static const struct cs_param scheduler_rows[] = {
     {"scheduler", CS_NAME, "none", 0, 0, 0, scheduler_choices,
      "how the learning rate changes over epochs"},
+    {"warmup_epochs", CS_INT, "0", 0, 1e9, 0, NULL,
+     "epochs in which the rate rises to the schedule's first, before the schedule begins"},
+    {"warmup_steps", CS_INT, "0", 0, 1e12, 0, NULL, "the same in steps"},
+    {"warmup_start", CS_FLOAT, "0.3333333333333333", 0, 1, 0, NULL,
+     "factor of the first rate at which the warm-up begins, as LinearLR's start_factor"},
+};
+static const char *const intervals[] = {"epoch", "step", NULL};
+static const struct cs_param interval_rows[] = {
+    {"interval", CS_NAME, "epoch", 0, 0, 0, intervals,
+     "the rate changes after every epoch, or after every step: epochs in other keys are steps "
+     "then"},
+    {"interval", CS_NAME, "step", 0, 0, 0, intervals,
+     "the rate changes after every epoch, or after every step"},
 };
 
 /* Of a [group NAME]: its keys are written NAME.KEY where one word must do. */
@@ -106,11 +119,14 @@ static void build_keys(void)
         add_keys("optimizer", optims[i]->params, (size_t) optims[i]->param_count, "optimizer",
                  optims[i]->name);
     }
-    add_keys("scheduler", scheduler_rows, 1, NULL, NULL);
+    add_keys("scheduler", scheduler_rows, CS_COUNT(scheduler_rows), NULL, NULL);
     for (int i = 0; schedulers[i] && i < CHOICES_MAX - 1; i++) {
         scheduler_choices[i] = schedulers[i]->name;
         add_keys("scheduler", schedulers[i]->params, (size_t) schedulers[i]->param_count,
                  "scheduler", schedulers[i]->name);
+        if (!schedulers[i]->epochs_only)
+            add_keys("scheduler", &interval_rows[schedulers[i]->per_step], 1, "scheduler",
+                     schedulers[i]->name);
     }
 }
 
@@ -295,8 +311,7 @@ static int check_given(const struct train_spec *spec, const struct train_setting
     return 0;
 }
 
-/* Flatten the values of rows, a group's own before the common ones, into args: a list takes as many places as it has numbers, after one with their count
- * when the row leaves it open. */
+/* The values of rows, a group's own before the common ones, one after another. */
 static void fill_args(double *args, const struct train_spec *spec, const struct cs_param *rows,
                       int count, const char *group)
 {
@@ -309,16 +324,8 @@ static void fill_args(double *args, const struct train_spec *spec, const struct 
             *group ? train_spec_get(spec, cs_arena_printf(&arena, "%s.%s", group, rows[i].name))
                    : NULL;
         const char *text = own ? own : train_spec_get(spec, rows[i].name);
-        if (cs_param_parse(&value, &rows[i], text, &arena, NULL) < 0)
-            continue; /* parsed before: cannot fail */
-        if (rows[i].type == CS_FLOATS || rows[i].type == CS_INTS) {
-            if (rows[i].count == 0 && at < TRAIN_ARGS)
-                args[at++] = value.count;
-            for (int k = 0; k < value.count && at < TRAIN_ARGS; k++)
-                args[at++] = value.list[k];
-        } else if (at < TRAIN_ARGS) {
-            args[at++] = value.num;
-        }
+        if (cs_param_parse(&value, &rows[i], text, &arena, NULL) == 0)
+            at += cs_value_flatten(args + at, TRAIN_ARGS - at, &rows[i], &value);
     }
     cs_arena_clear(&arena);
 }
@@ -412,6 +419,42 @@ static int take_model(struct train_spec *spec, const struct train_data_info *inf
     return 0;
 }
 
+static const char *look_up(void *context, const char *key)
+{
+    return train_spec_get(context, key);
+}
+
+/* The place of momentum, or of the first of betas, among the optimizer's args; -1: there is none. */
+static int momentum_place(const struct kern_optim *optim)
+{
+    int at = 0;
+
+    for (int i = 0; i < optim->param_count; i++) {
+        const struct cs_param *row = &optim->params[i];
+        if (strcmp(row->name, "momentum") == 0 || strcmp(row->name, "betas") == 0)
+            return at;
+        at += row->type == CS_FLOATS || row->type == CS_INTS ? row->count : 1;
+    }
+    return -1;
+}
+
+static int take_schedule(struct train_spec *spec, struct cs_error *err)
+{
+    const char *canonical, *key;
+
+    CS_TRY(train_schedule_create(&spec->schedule, look_up, spec, &spec->arena, err));
+    key = train_schedule_text_key(spec->schedule, &canonical);
+    if (key)
+        set_value(spec, key, canonical);
+    spec->momentum_arg = momentum_place(spec->optim);
+    if (spec->momentum_arg < 0 && !isnan(train_schedule_momentum(spec->schedule)))
+        return cs_fail(err, CS_ERANGE,
+                       "cycle_momentum = yes: optimizer = %s has no momentum to drive; expected "
+                       "cycle_momentum = no",
+                       spec->optim->name);
+    return 0;
+}
+
 static int take_training(struct train_spec *spec, struct cs_error *err)
 {
     spec->epochs = (int) number(spec, "epochs");
@@ -426,10 +469,9 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     spec->restore_best = is_yes(spec, "restore_best");
     spec->optim = kern_optim_find(train_spec_get(spec, "optimizer"));
     fill_args(spec->optim_args, spec, spec->optim->params, spec->optim->param_count, "");
-    spec->scheduler = train_scheduler_find(train_spec_get(spec, "scheduler"));
-    fill_args(spec->scheduler_args, spec, spec->scheduler->params, spec->scheduler->param_count,
-              "");
-    return spec->optim->check ? spec->optim->check(spec->optim_args, err) : 0;
+    if (spec->optim->check)
+        CS_TRY(spec->optim->check(spec->optim_args, err));
+    return take_schedule(spec, err);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -503,6 +545,15 @@ static int take_group(struct train_spec *spec, const char *name, struct cs_error
     return spec->optim->check ? spec->optim->check(group->args, err) : 0;
 }
 
+/* A schedule that drives momentum sets it from the first step on: SGD keeps the state for it though momentum = 0. */
+static void take_momentum(struct train_spec *spec)
+{
+    const double momentum = train_schedule_momentum(spec->schedule);
+
+    for (int g = 0; g < spec->group_count && !isnan(momentum); g++)
+        spec->groups[g].args[spec->momentum_arg] = momentum;
+}
+
 /* Which group each parameter tensor belongs to. */
 static int take_groups(struct train_spec *spec, struct cs_error *err)
 {
@@ -518,6 +569,7 @@ static int take_groups(struct train_spec *spec, struct cs_error *err)
     spec->segment_group = cs_arena_alloc(&spec->arena, (size_t) spec->model->segment_count);
     for (int i = 0; i < count; i++)
         CS_TRY(take_group(spec, names[i], err));
+    take_momentum(spec);
     for (int i = 0; i < spec->model->segment_count; i++)
         trained = trained || train_spec_trains(spec, i);
     return trained ? 0 : cs_fail(err, CS_ERANGE, "%s.freeze: nothing is left to train", names[0]);

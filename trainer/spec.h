@@ -23,7 +23,7 @@
 struct cs_error;
 struct kern_optim;
 struct train_model;
-struct train_scheduler;
+struct train_schedule;
 
 /* A key of [data], [model], [train], [optimizer] or [scheduler]. One name may have several rows, one per owner. */
 struct train_key {
@@ -91,10 +91,10 @@ struct train_spec {
     struct train_group groups[TRAIN_GROUPS];
     int group_count;
     uint8_t *segment_group; /* [segments of the model] */
-    const struct train_scheduler *scheduler;
-    double scheduler_args[TRAIN_ARGS];
-    int64_t parameters;     /* trained numbers, for estimates */
-    int64_t train_examples; /* per epoch, as far as known without reading data */
+    int momentum_arg;       /* place of momentum or of the first of betas in args, -1: none */
+    struct train_schedule *schedule; /* trainer/schedulers/schedule.h */
+    int64_t parameters;              /* trained numbers, for estimates */
+    int64_t train_examples;          /* per epoch, as far as known without reading data */
 };
 
 /*

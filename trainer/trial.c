@@ -97,11 +97,8 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
     }
     if (rc == 0)
         rc = ckpt_remove_stale_locks(store, job->tag, NULL, err);
-    if (rc == 0) {
-        trial->now.lr = trial->spec->scheduler->begin(
-            trial->now.scheduler, trial->spec->scheduler_args, trial->spec->optim_args[0]);
+    if (rc == 0)
         rc = train_trial_load(trial, store, err);
-    }
     if (rc < 0)
         train_trial_free(trial);
     else
@@ -194,8 +191,36 @@ int train_trial_end_events(struct train_trial *trial, struct cs_error *err)
     return rc < 0 ? rc : closed;
 }
 
-void train_trial_place(struct train_trial *trial, train_bundle *bundle, int k)
+/* Steps are the optimizer's: `accumulate` batches make one. */
+static struct train_clock clock_of(const struct train_trial *trial, const train_bundle *bundle,
+                                   int step)
 {
+    const int64_t every = trial->spec->accumulate;
+    const int64_t steps = (train_bundle_steps(bundle) + every - 1) / every;
+
+    return (struct train_clock){
+        .epoch = trial->now.epoch,
+        .step = trial->now.epoch * steps + step / every,
+        .epochs = trial->spec->epochs,
+        .steps_per_epoch = steps,
+    };
+}
+
+/* Every parameter group's rate is moved on, and in force. */
+static int move_rates(struct train_trial *trial, train_bundle *bundle, int k,
+                      const struct train_clock *clock, struct cs_error *err)
+{
+    for (int g = 0; g < trial->spec->group_count; g++) {
+        struct train_rate *rate = &trial->now.rate[g];
+        CS_TRY(train_schedule_next(trial->spec->schedule, rate, clock, err));
+        train_bundle_set_rate(bundle, k, g, rate->lr, rate->momentum);
+    }
+    return 0;
+}
+
+int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, struct cs_error *err)
+{
+    const struct train_clock clock = clock_of(trial, bundle, trial->now.step);
     const size_t bytes = trial->spec->model->floats * sizeof(float);
 
     if (!trial->resumed) {
@@ -206,8 +231,26 @@ void train_trial_place(struct train_trial *trial, train_bundle *bundle, int k)
             memcpy(train_bundle_slot(bundle, k, i), trial->resume.slot[i], bytes);
     }
     *train_bundle_sums(bundle, k) = trial->now.sums;
-    train_bundle_set_rate(bundle, k, 0, trial->now.lr, NAN);
     free_snapshot(&trial->resume);
+    for (int g = 0; g < trial->spec->group_count; g++) {
+        struct train_rate *rate = &trial->now.rate[g];
+        if (!trial->resumed)
+            CS_TRY(train_schedule_begin(trial->spec->schedule, rate, trial->spec->groups[g].args[0],
+                                        &clock, err));
+        train_bundle_set_rate(bundle, k, g, rate->lr, rate->momentum);
+    }
+    return 0;
+}
+
+int train_trial_end_step(struct train_trial *trial, train_bundle *bundle, int k,
+                         struct cs_error *err)
+{
+    const int step = train_bundle_step(bundle);
+    const struct train_clock clock = clock_of(trial, bundle, step);
+
+    if (!train_schedule_by_step(trial->spec->schedule) || step % trial->spec->accumulate != 0)
+        return 0;
+    return move_rates(trial, bundle, k, &clock, err);
 }
 
 static void take_snapshot(struct train_trial *trial, train_bundle *bundle, int k)
@@ -294,10 +337,13 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
         now->state = TRAIN_DONE;
     else if (stops_early(trial, row->value[trial->metric_column]))
         now->state = TRAIN_STOPPED;
-    now->lr = trial->spec->scheduler->next(
-        now->scheduler, trial->spec->scheduler_args, trial->spec->optim_args[0], row->value[ROW_LR],
-        now->epoch, row->value[ROW_LOSS_VAL], row->value[ROW_ACCURACY_VAL]);
-    train_bundle_set_rate(bundle, k, 0, now->lr, NAN);
+    if (now->state == TRAIN_RUNNING) {
+        struct train_clock clock = clock_of(trial, bundle, 0);
+        clock.epoch_over = true;
+        clock.val_loss = row->value[ROW_LOSS_VAL];
+        clock.val_accuracy = row->value[ROW_ACCURACY_VAL];
+        CS_TRY(move_rates(trial, bundle, k, &clock, err));
+    }
     if (improves(trial, row->value[trial->metric_column]) && now->state != TRAIN_DIVERGED) {
         now->best_epoch = now->epoch;
         now->best_value = row->value[trial->metric_column];

@@ -15,7 +15,7 @@
 #include "checkpoints/ckpt.h"
 #include "tbwriter/tbw.h"
 #include "trainer/bundle.h"
-#include "trainer/schedulers/scheduler.h"
+#include "trainer/schedulers/schedule.h"
 #include "trainer/spec.h"
 
 /* Columns of the curve, in the order of train_spec_tags. */
@@ -42,9 +42,8 @@ struct train_standing {
     int epoch; /* epochs completed = rows of the curve */
     int step;  /* batches done in the next epoch, with their sums */
     struct train_sums sums;
-    double lr; /* of the next step */
-    double scheduler[TRAIN_SCHEDULER_STATE];
-    int best_epoch; /* 0 = none yet */
+    struct train_rate rate[TRAIN_GROUPS]; /* of the next step; one for each of the spec's groups */
+    int best_epoch;                       /* 0 = none yet */
     double best_value;
     double stop_value; /* of early stopping: the value that later ones must better by min_delta */
     int bad_epochs;    /* since then */
@@ -92,7 +91,11 @@ void train_trial_free(struct train_trial *trial);
 int train_trial_begin_events(struct train_trial *trial, struct cs_error *err);
 
 /* Bring trial k of the bundle to where the trial stands (fresh, or from the checkpoint read). */
-void train_trial_place(struct train_trial *trial, train_bundle *bundle, int k);
+int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, struct cs_error *err);
+
+/* A step inside an epoch is over: the learning rate of the next. */
+int train_trial_end_step(struct train_trial *trial, train_bundle *bundle, int k,
+                         struct cs_error *err);
 
 /* An epoch is over: row and best updated, events written, next learning rate chosen. */
 int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k,

@@ -92,13 +92,25 @@ static int encode_optimizer(struct cs_buf *out, const struct source *src, struct
     return rc;
 }
 
+static json_t *encode_rate(const struct train_rate *rate)
+{
+    json_t *out = json_object(), *state = json_array();
+
+    for (int i = 0; i < TRAIN_RATE_STATE; i++)
+        json_array_append_new(state, cs_json_number(rate->state[i]));
+    cs_json_set(out, "lr", cs_json_number(rate->lr));
+    cs_json_set(out, "momentum", cs_json_number(rate->momentum));
+    cs_json_set(out, "state", state);
+    return out;
+}
+
 static void encode_state(struct cs_buf *out, const struct source *src)
 {
     const struct train_standing *s = src->standing;
-    json_t *root = json_object(), *sums = json_object(), *scheduler = json_array();
+    json_t *root = json_object(), *sums = json_object(), *rates = json_array();
 
-    for (int i = 0; i < TRAIN_SCHEDULER_STATE; i++)
-        json_array_append_new(scheduler, cs_json_number(s->scheduler[i]));
+    for (int g = 0; g < src->trial->spec->group_count; g++)
+        json_array_append_new(rates, encode_rate(&s->rate[g]));
     cs_json_set(sums, "loss", cs_json_number(s->sums.loss));
     cs_json_set(sums, "batch_means", cs_json_number(s->sums.batch_means));
     cs_json_set(sums, "correct", json_integer(s->sums.correct));
@@ -111,8 +123,7 @@ static void encode_state(struct cs_buf *out, const struct source *src)
     cs_json_set(root, "epoch", json_integer(s->epoch));
     cs_json_set(root, "step", json_integer(s->step));
     cs_json_set(root, "sums", sums);
-    cs_json_set(root, "lr", cs_json_number(s->lr));
-    cs_json_set(root, "scheduler", scheduler);
+    cs_json_set(root, "rates", rates);
     cs_json_set(root, "best_epoch", json_integer(s->best_epoch));
     cs_json_set(root, "best_value", cs_json_number(s->best_value));
     cs_json_set(root, "stop_value", cs_json_number(s->stop_value));
@@ -261,11 +272,22 @@ static int corrupt(const struct train_trial *trial, const char *what, struct cs_
     return cs_fail(err, CS_ECORRUPT, "checkpoint %s/last: %s", trial->job.tag, what);
 }
 
+static struct train_rate decode_rate(const json_t *from, double initial_lr)
+{
+    const json_t *state = json_object_get(from, "state");
+    struct train_rate rate = {.initial_lr = initial_lr,
+                              .lr = cs_json_get_number(from, "lr", 0),
+                              .momentum = cs_json_get_number(from, "momentum", 0)};
+
+    for (size_t i = 0; i < TRAIN_RATE_STATE; i++)
+        rate.state[i] = cs_json_number_value(json_array_get(state, i), 0);
+    return rate;
+}
+
 static int decode_state(struct train_trial *trial, const json_t *root, struct cs_error *err)
 {
     struct train_standing *s = &trial->now;
-    const json_t *sums = json_object_get(root, "sums"),
-                 *scheduler = json_object_get(root, "scheduler");
+    const json_t *sums = json_object_get(root, "sums"), *rates = json_object_get(root, "rates");
     const char *state = cs_json_get_text(root, "state", "");
 
     if (strcmp(cs_json_get_text(root, "id", ""), trial->spec->id) != 0)
@@ -286,9 +308,10 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
         .norm = cs_json_get_number(sums, "norm", 0),
         .norms = cs_json_get_int(sums, "norms", 0),
     };
-    s->lr = cs_json_get_number(root, "lr", 0);
-    for (size_t i = 0; i < TRAIN_SCHEDULER_STATE; i++)
-        s->scheduler[i] = cs_json_number_value(json_array_get(scheduler, i), s->scheduler[i]);
+    if (json_array_size(rates) != (size_t) trial->spec->group_count)
+        return corrupt(trial, "state.json: the rates of a parameter group are missing", err);
+    for (int g = 0; g < trial->spec->group_count; g++)
+        s->rate[g] = decode_rate(json_array_get(rates, (size_t) g), trial->spec->groups[g].args[0]);
     s->best_epoch = (int) cs_json_get_int(root, "best_epoch", 0);
     s->best_value = cs_json_get_number(root, "best_value", 0);
     s->stop_value = cs_json_get_number(root, "stop_value", 0);

@@ -203,7 +203,7 @@ static struct train_row make_row(const struct batch *b, int k, bool evaluated)
     row.value[ROW_ACCURACY_TRAIN] = (double) train->correct / (double) train->samples;
     row.value[ROW_LOSS_VAL] = mean_loss(trial->spec, val);
     row.value[ROW_ACCURACY_VAL] = (double) val->correct / (double) val->samples;
-    row.value[ROW_LR] = trial->now.lr;
+    row.value[ROW_LR] = trial->now.rate[0].lr;
     row.value[ROW_GRAD_NORM] = b->grad_norm[k];
     if (!evaluated)
         row.value[ROW_LOSS_VAL] = row.value[ROW_ACCURACY_VAL] = row.value[ROW_GRAD_NORM] = NAN;
@@ -249,6 +249,19 @@ static void end_diverged(struct batch *b, double seconds, double samples_per_sec
     }
 }
 
+/* After a step inside an epoch; a trial whose schedule fails leaves. */
+static void end_step(struct batch *b)
+{
+    struct cs_error err;
+
+    for (int k = 0; k < b->count;) {
+        if (train_trial_end_step(b->trial[k], b->bundle, k, &err) < 0)
+            fail_trial(b, k, &err);
+        else
+            k++;
+    }
+}
+
 /* Train one epoch, or what is left of it; false when SIGTERM came inside. Times exclude other trials' shares. */
 static bool train_epoch(struct batch *b)
 {
@@ -256,13 +269,15 @@ static bool train_epoch(struct batch *b)
     const int epoch = train_bundle_epoch(b->bundle), first_step = train_bundle_step(b->bundle);
     const int batch_size = b->trial[0]->spec->batch_size;
 
-    while (train_bundle_epoch(b->bundle) == epoch) {
+    while (b->count > 0 && train_bundle_epoch(b->bundle) == epoch) {
         train_bundle_train_step(b->bundle, b->grad_norm);
         const int step = train_bundle_step(b->bundle);
         const double elapsed = cs_mono_seconds() - start;
         const double speed = (double) (step - first_step) * batch_size / (elapsed / b->count);
         if (step > 0)
             end_diverged(b, elapsed / b->count, speed);
+        if (step > 0)
+            end_step(b);
         if (b->count == 0)
             return true;
         if (step > 0)
@@ -273,6 +288,8 @@ static bool train_epoch(struct batch *b)
             return false;
         }
     }
+    if (b->count == 0)
+        return true;
     const double trained = (cs_mono_seconds() - start) / b->count;
     const double samples =
         (double) b->trial[0]->spec->train_examples - (double) first_step * batch_size;
@@ -310,9 +327,9 @@ static void begin_all(struct batch *b)
     for (int k = 0; k < b->count;) {
         struct train_trial *trial = b->trial[k];
         struct cs_error err;
-        train_trial_place(trial, b->bundle, k);
         trial->saved_at = cs_mono_seconds();
-        if (train_trial_begin_events(trial, &err) < 0) {
+        if (train_trial_place(trial, b->bundle, k, &err) < 0 ||
+            train_trial_begin_events(trial, &err) < 0) {
             fail_trial(b, k, &err);
             continue;
         }

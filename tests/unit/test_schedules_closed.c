@@ -140,19 +140,20 @@ static void test_schedules__closed_forms(void **state)
     (void) state;
     for (size_t i = 0; i < CS_COUNT(rows); i++) {
         struct train_spec *spec = make_spec(rows[i].name, rows[i].set);
-        const struct train_scheduler *scheduler = spec->scheduler;
-        const double *args = spec->scheduler_args, initial = spec->optim_args[0];
-        double memory[TRAIN_SCHEDULER_STATE] = {0};
-        double lr = scheduler->begin(memory, args, initial);
+        const double *args = spec->schedule->main.args, initial = spec->optim_args[0];
+        struct train_clock clock = {.epochs = EPOCHS, .steps_per_epoch = 1, .epoch_over = true};
+        struct train_rate rate;
 
-        assert_string_equal(scheduler->name, rows[i].name);
+        assert_string_equal(spec->schedule->main.kind->name, rows[i].name);
+        assert_int_equal(train_schedule_begin(spec->schedule, &rate, initial, &clock, NULL), 0);
         for (int e = 0; e <= EPOCHS; e++) {
             const double low = rows[i].floor;
             const double want = low + (initial - low) * rows[i].closed(args, e);
-            if (!(fabs(lr - want) <= 1e-12 * initial))
-                fail_msg("%s, row %zu, after %d epochs: %.17g, not %.17g", rows[i].name, i, e, lr,
-                         want);
-            lr = scheduler->next(memory, args, initial, lr, e + 1, 1, 0.5);
+            if (!(fabs(rate.lr - want) <= 1e-12 * initial))
+                fail_msg("%s, row %zu, after %d epochs: %.17g, not %.17g", rows[i].name, i, e,
+                         rate.lr, want);
+            clock.epoch = clock.step = e + 1;
+            assert_int_equal(train_schedule_next(spec->schedule, &rate, &clock, NULL), 0);
         }
         train_spec_free(spec);
     }
@@ -163,7 +164,7 @@ static void test_schedules__defaults(void **state)
 {
     static const struct {
         const char *name;
-        double args[8];
+        double args[10];
     } want[] = {
         {"none", {0}},
         {"step", {30, 0.1}},
@@ -174,20 +175,23 @@ static void test_schedules__defaults(void **state)
         {"polynomial", {5, 1}},
         {"cosine", {10, 0}},
         {"cosine_restarts", {10, 1, 0}},
-        {"plateau", {0, 0.1, 10, 1e-4, 0, 0, 0}},
+        {"plateau", {0, 0.1, 10, 1e-4, 0, 0, 0, 1e-8}},
+        {"one_cycle", {0, 0, 0.3, 0, 1, 0.85, 0.95, 25, 1e4, 0}},
+        {"cyclic", {0, 0, 2000, 0, 0, 1, 1, 0.8, 0.9}},
+        {"lambda", {0}},
+        {"multiplicative", {0}},
     };
     static const struct setting nothing[] = {{NULL, NULL}};
 
     (void) state;
     for (size_t i = 0; i < CS_COUNT(want); i++) {
         struct train_spec *spec = make_spec(want[i].name, nothing);
-        assert_ptr_equal(spec->scheduler, train_schedulers()[i]);
-        assert_ptr_equal(spec->scheduler, train_scheduler_find(want[i].name));
-        assert_true(strlen(spec->scheduler->help) > 0);
-        assert_memory_equal(spec->scheduler_args, want[i].args, sizeof want[i].args);
+        assert_ptr_equal(spec->schedule->main.kind, train_schedulers()[i]);
+        assert_ptr_equal(spec->schedule->main.kind, train_scheduler_find(want[i].name));
+        assert_true(strlen(spec->schedule->main.kind->help) > 0);
+        assert_memory_equal(spec->schedule->main.args, want[i].args, sizeof want[i].args);
         train_spec_free(spec);
     }
-    assert_null(train_schedulers()[CS_COUNT(want)]);
     assert_null(train_scheduler_find("cosin"));
 }
 

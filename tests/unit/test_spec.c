@@ -187,7 +187,14 @@ static void every_default_written_out_changes_nothing(void **state)
         const struct train_key *k = &keys[i];
         if (strcmp(k->row->name, "layers") == 0 || strcmp(k->row->name, "dataset") == 0)
             continue; /* given in BASE */
-        char *owner = k->owner ? cs_xasprintf(";%s=%s", k->owner_key, k->owner) : cs_xstrdup("");
+        if (strcmp(k->row->name, "phases") == 0 || strcmp(k->row->name, "chain") == 0)
+            continue; /* must be given */
+        const bool parts =
+            k->owner && (strcmp(k->owner, "sequence") == 0 || strcmp(k->owner, "chain") == 0);
+        char *owner = parts      ? cs_xasprintf(";scheduler=%s;%s=step", k->owner,
+                                           strcmp(k->owner, "chain") == 0 ? "chain" : "phases")
+                      : k->owner ? cs_xasprintf(";%s=%s", k->owner_key, k->owner)
+                                 : cs_xstrdup("");
         char *without = cs_xasprintf(BASE "%s", owner);
         char *with = cs_xasprintf(BASE "%s;%s=%s", owner, k->row->name, k->row->def);
         if (!same(without, with))
@@ -285,8 +292,8 @@ static void typed_values(void **state)
     assert_ptr_equal(s->optim, kern_optim_find("adam"));
     assert_true(s->optim_args[0] == 0.02); /* lr */
     assert_true(s->optim_args[1] == 0.8 && s->optim_args[2] == 0.95);
-    assert_ptr_equal(s->scheduler, train_scheduler_find("plateau"));
-    assert_true(s->scheduler_args[0] == 1 && s->scheduler_args[2] == 4);
+    assert_ptr_equal(s->schedule->main.kind, train_scheduler_find("plateau"));
+    assert_true(s->schedule->main.args[0] == 1 && s->schedule->main.args[2] == 4);
     assert_int_equal(s->parameters, 7 * 5 + 5 + 5 * 3 + 3);
     assert_int_equal(s->model->outputs, 3);
     assert_string_equal(train_spec_get(s, "lr"), "0.02");
@@ -339,7 +346,8 @@ static void refusals_of_values(void **state)
             "optimizer = adamm: no such optimizer; did you mean adam?");
     refused(BASE ";scheduler=sawtooth", CS_ENONAME, 12,
             "scheduler = sawtooth: must be one of none, step, multistep, exponential, constant, "
-            "linear, polynomial, cosine, cosine_restarts, plateau");
+            "linear, polynomial, cosine, cosine_restarts, plateau, one_cycle, cyclic, lambda, "
+            "multiplicative, sequence, chain");
     refused(BASE ";loss=mse", CS_ENONAME, 12, "loss = mse: must be one of cross_entropy");
     refused(BASE ";optimizer=adam;betas=0.9", CS_EPARSE, 13,
             "betas = 0.9: must be 2 numbers in [0, 0.9999999], separated by blanks");
@@ -490,6 +498,9 @@ static void config_and_back(void **state)
          9007199254740993u},
         {BASE ";scheduler=step;step_size=3;gamma=0.1;val_split=0.3;limit=77",
          18446744073709551615u},
+        {BASE ";scheduler=sequence;warmup_epochs=2;interval=step;phases=linear 5 > lambda 7 "
+              "lr_lambda=(1 - 2 * epoch/epochs) > multistep gamma=0.50 milestones=3 06",
+         4},
         {BASE ";path=/a b/c#d;normalize=0.1307 0.3081;shuffle=no", 1},
         {"layers=flatten > linear 12 > relu > dropout .30 > linear 10", 2},
     };

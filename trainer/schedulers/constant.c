@@ -2,8 +2,6 @@
  * constant.c - ConstantLR: the rate times factor for total_iters epochs, then the rate as given (recursively, as
  * PyTorch does: it divides by factor again, so factor is above 0).
  */
-#include <math.h>
-
 #include "trainer/schedulers/scheduler.h"
 
 static const struct cs_param params[] = {
@@ -12,20 +10,20 @@ static const struct cs_param params[] = {
 };
 enum { FACTOR, TOTAL_ITERS };
 
-static double begin(double *state, const double *args, double initial_lr)
+static void begin(const struct train_phase *phase, struct train_rate *rate, double *state,
+                  const struct train_now *now)
 {
     (void) state;
-    return initial_lr * args[FACTOR];
+    (void) now;
+    rate->lr *= phase->args[FACTOR];
 }
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
     (void) state;
-    (void) initial_lr;
-    (void) val_loss;
-    (void) val_accuracy;
-    return epoch == (int64_t) args[TOTAL_ITERS] ? lr * (1 / args[FACTOR]) : lr;
+    if (now->count == (int64_t) phase->args[TOTAL_ITERS])
+        rate->lr *= 1 / phase->args[FACTOR];
 }
 
 const struct train_scheduler train_scheduler_constant = {

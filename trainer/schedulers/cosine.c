@@ -14,19 +14,19 @@ static const struct cs_param params[] = {
 };
 enum { T_MAX, ETA_MIN };
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
-    const double t_max = args[T_MAX], eta_min = args[ETA_MIN], e = (double) epoch;
+    const double t_max = phase->args[T_MAX], low = phase->args[ETA_MIN], e = (double) now->count;
     const int64_t half = (int64_t) t_max;
 
     (void) state;
-    (void) val_loss;
-    (void) val_accuracy;
-    if ((epoch - 1 - half) % (2 * half) == 0)
-        return lr + (initial_lr - eta_min) * (1 - cos(M_PI / t_max)) / 2;
-    return (1 + cos(M_PI * e / t_max)) / (1 + cos(M_PI * (e - 1) / t_max)) * (lr - eta_min) +
-           eta_min;
+    if ((now->count - 1 - half) % (2 * half) == 0)
+        rate->lr += (rate->initial_lr - low) * (1 - cos(M_PI / t_max)) / 2;
+    else
+        rate->lr =
+            (1 + cos(M_PI * e / t_max)) / (1 + cos(M_PI * (e - 1) / t_max)) * (rate->lr - low) +
+            low;
 }
 
 const struct train_scheduler train_scheduler_cosine = {
@@ -34,6 +34,5 @@ const struct train_scheduler train_scheduler_cosine = {
     .help = "CosineAnnealingLR: half a cosine down to eta_min",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = train_scheduler_begin_plain,
     .next = next,
 };

@@ -16,32 +16,31 @@ static const struct cs_param params[] = {
 };
 enum { T_0, T_MULT, ETA_MIN };
 
-static double rate(const double *state, const double *args, double initial_lr)
+static void take(const struct train_phase *phase, struct train_rate *rate, const double *state)
 {
-    const double eta_min = args[ETA_MIN];
+    const double low = phase->args[ETA_MIN];
 
-    return eta_min + (initial_lr - eta_min) * (1 + cos(M_PI * state[0] / state[1])) / 2;
+    rate->lr = low + (rate->initial_lr - low) * (1 + cos(M_PI * state[0] / state[1])) / 2;
 }
 
-static double begin(double *state, const double *args, double initial_lr)
+static void begin(const struct train_phase *phase, struct train_rate *rate, double *state,
+                  const struct train_now *now)
 {
-    state[1] = args[T_0];
-    return rate(state, args, initial_lr);
+    (void) now;
+    state[1] = phase->args[T_0];
+    take(phase, rate, state);
 }
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
-    (void) lr;
-    (void) epoch;
-    (void) val_loss;
-    (void) val_accuracy;
+    (void) now;
     state[0]++;
     if (state[0] >= state[1]) {
         state[0] -= state[1];
-        state[1] *= args[T_MULT];
+        state[1] *= phase->args[T_MULT];
     }
-    return rate(state, args, initial_lr);
+    take(phase, rate, state);
 }
 
 const struct train_scheduler train_scheduler_cosine_restarts = {
@@ -49,6 +48,7 @@ const struct train_scheduler train_scheduler_cosine_restarts = {
     .help = "CosineAnnealingWarmRestarts: half a cosine down to eta_min, again and again",
     .params = params,
     .param_count = CS_COUNT(params),
+    .state = 2,
     .begin = begin,
     .next = next,
 };

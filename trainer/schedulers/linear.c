@@ -2,8 +2,6 @@
  * linear.c - LinearLR: the factor of the rate goes from start_factor to end_factor in total_iters equal steps and
  * stays there (recursively, as PyTorch does: it divides by the factor so far, so start_factor is above 0).
  */
-#include <math.h>
-
 #include "trainer/schedulers/scheduler.h"
 
 static const struct cs_param params[] = {
@@ -14,24 +12,23 @@ static const struct cs_param params[] = {
 };
 enum { START, END, TOTAL_ITERS };
 
-static double begin(double *state, const double *args, double initial_lr)
+static void begin(const struct train_phase *phase, struct train_rate *rate, double *state,
+                  const struct train_now *now)
 {
     (void) state;
-    return initial_lr * args[START];
+    (void) now;
+    rate->lr *= phase->args[START];
 }
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
+    const double *args = phase->args;
     const double rise = args[END] - args[START], total = args[TOTAL_ITERS];
 
     (void) state;
-    (void) initial_lr;
-    (void) val_loss;
-    (void) val_accuracy;
-    if ((double) epoch > total)
-        return lr;
-    return lr * (1 + rise / (total * args[START] + (double) (epoch - 1) * rise));
+    if ((double) now->count <= total)
+        rate->lr *= 1 + rise / (total * args[START] + (double) (now->count - 1) * rise);
 }
 
 const struct train_scheduler train_scheduler_linear = {

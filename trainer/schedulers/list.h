@@ -12,4 +12,10 @@
     X(polynomial)           \
     X(cosine)               \
     X(cosine_restarts)      \
-    X(plateau)
+    X(plateau)              \
+    X(one_cycle)            \
+    X(cyclic)               \
+    X(lambda)               \
+    X(multiplicative)       \
+    X(sequence)             \
+    X(chain)

@@ -12,19 +12,17 @@ static const struct cs_param params[] = {
 };
 enum { GAMMA, COUNT, MILESTONES };
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
-    const int count = (int) args[COUNT];
+    const double *args = phase->args;
     int reached = 0;
 
     (void) state;
-    (void) initial_lr;
-    (void) val_loss;
-    (void) val_accuracy;
-    for (int i = 0; i < count; i++)
-        reached += (int64_t) args[MILESTONES + i] == epoch;
-    return reached ? lr * pow(args[GAMMA], reached) : lr;
+    for (int i = 0; i < (int) args[COUNT]; i++)
+        reached += (int64_t) args[MILESTONES + i] == now->count;
+    if (reached)
+        rate->lr *= pow(args[GAMMA], reached);
 }
 
 const struct train_scheduler train_scheduler_multistep = {
@@ -32,6 +30,5 @@ const struct train_scheduler train_scheduler_multistep = {
     .help = "MultiStepLR: times gamma at every milestone",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = train_scheduler_begin_plain,
     .next = next,
 };

@@ -1,7 +1,8 @@
 /*
  * plateau.c - ReduceLROnPlateau: when the metric has not got better for more than `patience` epochs, the rate is
- * multiplied by factor; PyTorch's rules and defaults (threshold relative or absolute, cooldown, min_lr, and a
- * change of at most 1e-8 is not made). mode = min watches Loss/Val, mode = max Accuracy/Val. NaN is never better.
+ * multiplied by factor; PyTorch's rules and defaults (threshold relative or absolute, cooldown, min_lr). lr_eps is
+ * PyTorch's eps, which is a key of optimizers here. mode = min watches Loss/Val, mode = max Accuracy/Val. NaN is
+ * never better.
  *
  * state: [0] best, [1] bad epochs, [2] cooldown left
  */
@@ -23,14 +24,17 @@ static const struct cs_param params[] = {
      "threshold relative to the best, or absolute"},
     {"cooldown", CS_INT, "0", 0, 1e9, 0, NULL, "epochs to wait after a reduction"},
     {"min_lr", CS_FLOAT, "0", 0, INFINITY, 0, NULL, "the rate never goes below"},
+    {"lr_eps", CS_FLOAT, "1e-8", 0, INFINITY, 0, NULL,
+     "a change of the rate by no more than this is not made (PyTorch's eps)"},
 };
-enum { MODE, FACTOR, PATIENCE, THRESHOLD, THRESHOLD_MODE, COOLDOWN, MIN_LR };
+enum { MODE, FACTOR, PATIENCE, THRESHOLD, THRESHOLD_MODE, COOLDOWN, MIN_LR, LR_EPS };
 
-static double begin(double *state, const double *args, double initial_lr)
+static void begin(const struct train_phase *phase, struct train_rate *rate, double *state,
+                  const struct train_now *now)
 {
-    (void) args;
-    state[0] = args[MODE] == 0 ? INFINITY : -INFINITY;
-    return initial_lr;
+    (void) rate;
+    (void) now;
+    state[0] = phase->args[MODE] == 0 ? INFINITY : -INFINITY;
 }
 
 static bool better(double metric, double best, const double *args)
@@ -42,13 +46,12 @@ static bool better(double metric, double best, const double *args)
     return args[THRESHOLD_MODE] == 0 ? metric > best * (1 + t) : metric > best + t;
 }
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
-    const double metric = args[MODE] == 0 ? val_loss : val_accuracy;
+    const double *args = phase->args;
+    const double metric = args[MODE] == 0 ? now->clock->val_loss : now->clock->val_accuracy;
 
-    (void) initial_lr;
-    (void) epoch;
     if (better(metric, state[0], args)) {
         state[0] = metric;
         state[1] = 0;
@@ -60,11 +63,12 @@ static double next(double *state, const double *args, double initial_lr, double 
         state[1] = 0;
     }
     if (state[1] <= args[PATIENCE])
-        return lr;
+        return;
     state[1] = 0;
     state[2] = args[COOLDOWN];
-    const double reduced = fmax(lr * args[FACTOR], args[MIN_LR]);
-    return lr - reduced > 1e-8 ? reduced : lr;
+    const double reduced = fmax(rate->lr * args[FACTOR], args[MIN_LR]);
+    if (rate->lr - reduced > args[LR_EPS])
+        rate->lr = reduced;
 }
 
 const struct train_scheduler train_scheduler_plateau = {
@@ -72,6 +76,8 @@ const struct train_scheduler train_scheduler_plateau = {
     .help = "ReduceLROnPlateau: times factor when the metric stops getting better",
     .params = params,
     .param_count = CS_COUNT(params),
+    .state = 3,
+    .epochs_only = true,
     .begin = begin,
     .next = next,
 };

@@ -12,16 +12,14 @@ static const struct cs_param params[] = {
 };
 enum { TOTAL_ITERS, POWER };
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
-    const double e = (double) epoch, total = args[TOTAL_ITERS];
+    const double e = (double) now->count, total = phase->args[TOTAL_ITERS];
 
     (void) state;
-    (void) initial_lr;
-    (void) val_loss;
-    (void) val_accuracy;
-    return e > total ? lr : lr * pow((1 - e / total) / (1 - (e - 1) / total), args[POWER]);
+    if (e <= total)
+        rate->lr *= pow((1 - e / total) / (1 - (e - 1) / total), phase->args[POWER]);
 }
 
 const struct train_scheduler train_scheduler_polynomial = {
@@ -29,6 +27,5 @@ const struct train_scheduler train_scheduler_polynomial = {
     .help = "PolynomialLR: down to 0 along a power of the time left",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = train_scheduler_begin_plain,
     .next = next,
 };

@@ -7,15 +7,14 @@ static const struct cs_param params[] = {
     {"step_size", CS_INT, "30", 1, 1e9, 0, NULL, "epochs between two steps"},
     {"gamma", CS_FLOAT, "0.1", 0, INFINITY, 0, NULL, "factor of one step"},
 };
+enum { STEP_SIZE, GAMMA };
 
-static double next(double *state, const double *args, double initial_lr, double lr, int64_t epoch,
-                   double val_loss, double val_accuracy)
+static void next(const struct train_phase *phase, struct train_rate *rate, double *state,
+                 const struct train_now *now)
 {
     (void) state;
-    (void) initial_lr;
-    (void) val_loss;
-    (void) val_accuracy;
-    return epoch % (int64_t) args[0] == 0 ? lr * args[1] : lr;
+    if (now->count % (int64_t) phase->args[STEP_SIZE] == 0)
+        rate->lr *= phase->args[GAMMA];
 }
 
 const struct train_scheduler train_scheduler_step = {
@@ -23,6 +22,5 @@ const struct train_scheduler train_scheduler_step = {
     .help = "StepLR: times gamma every step_size epochs",
     .params = params,
     .param_count = CS_COUNT(params),
-    .begin = train_scheduler_begin_plain,
     .next = next,
 };
