@@ -117,6 +117,8 @@ struct kern_ops {
     void (*add)(float *y, const float *x, size_t count); /* y = y + x, each rounded once */
     void (*scale)(float *x, size_t count, float factor); /* rule 19, this and the next two */
     void (*clamp)(float *x, size_t count, float limit);
+    void (*add_scaled)(float *w, const float *r, size_t count,
+                       float factor); /* fma(factor, r, w) */
     void (*add_sign)(float *g, const float *w, size_t count, float l1);
 };
 

@@ -18,6 +18,8 @@
         .slots = NAME##_slots,                        \
         .slot_name = NAME##_slot_name,                \
         .begin = NAME##_begin,                        \
+        .slot_start = NAME##_slot_start,              \
+        .by_tensor = NAME##_by_tensor,                \
     };
 #include "kernels/optim/list.h"
 #undef KERN_OPTIM_EACH

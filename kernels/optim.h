@@ -9,6 +9,7 @@
 #ifndef KERN_OPTIM_H
 #define KERN_OPTIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/cs_param.h"
@@ -32,9 +33,22 @@ struct kern_optim {
     int (*variant)(const double *args);              /* 0 ... KERN_VARIANTS-1 */
     int (*slots)(int variant);                       /* state tensors in use, 0 ... KERN_SLOTS */
     const char *(*slot_name)(int variant, int slot); /* PyTorch's state key: "exp_avg" */
-    /* For step t = 1, 2, ... of a trial, at learning rate lr. */
-    void (*begin)(struct kern_hyper *out, const double *args, double lr, int64_t t);
+    /*
+     * For step t = 1, 2, ... of a trial, at learning rate lr. memory[KERN_MEMORY] is the optimizer's own: 0 before
+     * the first step, kept from step to step and in checkpoints.
+     */
+    void (*begin)(struct kern_hyper *out, double *memory, const double *args, double lr, int64_t t);
+    /* What a state tensor holds before the first step; padding holds +0. */
+    double (*slot_start)(const double *args, int slot);
+    /*
+     * The body returns a direction r, not the new weight, which is w = fma(v[RATE] * trust, r, w) for a tensor with
+     * trust = |w| / |r| where v[TRUST] is 1 and neither norm (rule 6) is 0, else 1; the product in double, rounded.
+     * Whole gradients are needed: KERN_UPDATE is not for these.
+     */
+    bool by_tensor;
 };
+
+enum { KERN_TENSOR_RATE, KERN_TENSOR_TRUST }; /* places in kern_hyper.v */
 
 enum { KERN_VARIANTS = 4 };
 

@@ -243,6 +243,12 @@ static void ref_scale(float *x, size_t count, float factor)
         x[i] = x[i] * factor;
 }
 
+static void ref_add_scaled(float *w, const float *r, size_t count, float factor)
+{
+    for (size_t i = 0; i < count; i++)
+        w[i] = fmaf(factor, r[i], w[i]);
+}
+
 static void ref_clamp(float *x, size_t count, float limit)
 {
     for (size_t i = 0; i < count; i++)
@@ -271,5 +277,6 @@ const struct kern_ops kern_ref = {
     .add = ref_add,
     .scale = ref_scale,
     .clamp = ref_clamp,
+    .add_scaled = ref_add_scaled,
     .add_sign = ref_add_sign,
 };

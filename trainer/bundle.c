@@ -46,8 +46,8 @@ struct train_bundle {
     size_t floats;
     float *w, *slot_memory[KERN_SLOTS], *slot[KERN_SLOTS]; /* [capacity][floats] */
     float *grad;                                           /* [group][floats] */
-    float
-        *total; /* [capacity][floats], sums of accumulated gradients; NULL when no trial has any */
+    float *scratch; /* [floats], for optimizers that work by tensors; else NULL */
+    float *total; /* [capacity][floats], sums of accumulated gradients; NULL when no trial has any */
     float *act_memory;
     struct train_buffers *nodes; /* [node_count], [group] trials each */
     uint8_t *have;               /* [node_count], see train_pass */
@@ -98,8 +98,12 @@ static int allocate_arenas(train_bundle *b, struct cs_error *err)
     b->w = cs_alloc_aligned(all, sizeof *b->w);
     b->grad = cs_alloc_aligned(b->floats * (size_t) b->group, sizeof *b->grad);
     bool ok = b->w && b->grad;
-    for (int k = 0; k < b->trials && !b->total; k++) {
-        if (b->spec[k]->accumulate > 1) {
+    for (int k = 0; k < b->trials; k++) {
+        if (b->spec[k]->optim->by_tensor && !b->scratch) {
+            b->scratch = cs_alloc_aligned(b->floats, sizeof *b->scratch);
+            ok = ok && b->scratch;
+        }
+        if (b->spec[k]->accumulate > 1 && !b->total) {
             b->total = cs_alloc_aligned(all, sizeof *b->total);
             ok = ok && b->total;
         }
@@ -203,6 +207,7 @@ void train_bundle_free(train_bundle *b)
     free(b->w);
     free(b->grad);
     free(b->total);
+    free(b->scratch);
     for (int i = 0; i < KERN_SLOTS; i++)
         free(b->slot_memory[i]);
     free(b->act_memory);
@@ -250,11 +255,36 @@ struct train_sums *train_bundle_sums(train_bundle *b, int k)
     return &b->sums[k];
 }
 
+/* A state tensor of one parameter before the first step. */
+static void start_slot(train_bundle *b, int k, int segment, int slot)
+{
+    const struct train_spec *spec = b->spec[k];
+    const struct train_segment *s = &spec->model->segments[segment];
+    const double start =
+        spec->optim->slot_start(spec->groups[spec->segment_group[segment]].args, slot);
+    float *tensor;
+
+    if (!(start > 0))
+        return;
+    tensor = cs_xmalloc((size_t) s->elements * sizeof *tensor);
+    for (int64_t i = 0; i < s->elements; i++)
+        tensor[i] = (float) start;
+    train_segment_pack(s, train_bundle_slot(b, k, slot), tensor);
+    free(tensor);
+}
+
 void train_bundle_init(train_bundle *b, int k)
 {
+    const struct train_spec *spec = b->spec[k];
+
     train_model_init(b->models[k], b->seed[k], train_bundle_weights(b, k));
-    for (int i = 0; i < train_spec_slots(b->spec[k]); i++)
+    for (int i = 0; i < train_spec_slots(spec); i++)
         memset(train_bundle_slot(b, k, i), 0, b->floats * sizeof(float));
+    for (int i = 0; i < spec->model->segment_count; i++) {
+        for (int slot = 0; slot < train_spec_segment_slots(spec, i); slot++)
+            start_slot(b, k, i, slot);
+    }
+    reset_rates(b, k);
 }
 
 void train_bundle_seek(train_bundle *b, int epoch, int step)
@@ -419,7 +449,8 @@ static void begin_steps(train_bundle *b, int k, int64_t t)
         memcpy(args, spec->groups[g].args, sizeof args);
         if (!isnan(rate->momentum))
             args[spec->momentum_arg] = rate->momentum;
-        spec->optim->begin(&hyper[g], args, rate->lr, t);
+        spec->optim->begin(&hyper[g], train_bundle_memory(b, k) + g * KERN_MEMORY, args, rate->lr,
+                           t);
     }
     for (int i = 0; i < b->model->segment_count; i++)
         b->update[i * b->capacity + k].hyper = hyper[spec->segment_group[i]];
@@ -459,6 +490,7 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
                 .spec = b->spec[k],
                 .sums = &b->sums[k],
                 .total = b->total ? b->total + (size_t) k * b->floats : NULL,
+                .scratch = b->scratch,
                 .step = b->step,
                 .last = last,
             },

@@ -11,7 +11,8 @@
 
 bool train_gradient_is_worked_on(const struct train_spec *spec)
 {
-    return spec->accumulate > 1 || spec->l1 > 0 || spec->clip_norm > 0 || spec->clip_value > 0;
+    return spec->optim->by_tensor || spec->accumulate > 1 || spec->l1 > 0 || spec->clip_norm > 0 ||
+           spec->clip_value > 0;
 }
 
 /* The trained segment at or behind place *i, or NULL; *i is its place. */
@@ -81,6 +82,37 @@ static void penalise_and_clip(const struct train_gradient *g, const struct train
     }
 }
 
+static double tensor_norm(const struct train_pass *pass, const struct train_segment *s,
+                          const float *x)
+{
+    return sqrt(pass->ops->sum_squares(x, s->in ? (size_t) s->in : 1, (size_t) s->out));
+}
+
+/* kern_optim.by_tensor: the direction is made in scratch from the weights there, then the step is taken. */
+static void update_tensor(const struct train_pass *pass, int segment, float *scratch)
+{
+    const struct train_segment *s = &pass->model->segments[segment];
+    const struct kern_step *step = train_pass_step(pass, segment);
+    float *w = pass->w + s->offset;
+    struct kern_update u = {
+        .trials = 1,
+        .count = s->count,
+        .w = scratch,
+        .g = pass->grad + s->offset,
+        .step = step,
+    };
+
+    memcpy(scratch, w, s->count * sizeof *w);
+    for (int i = 0; i < KERN_SLOTS; i++)
+        u.slot[i] = pass->slot[i] ? pass->slot[i] + s->offset : NULL;
+    pass->ops->update(&u);
+    const double of_w = tensor_norm(pass, s, w), of_r = tensor_norm(pass, s, scratch);
+    const bool scaled = step->hyper.v[KERN_TENSOR_TRUST] > 0 && of_w > 0 && of_r > 0;
+    const double trust = scaled ? of_w / of_r : 1;
+    pass->ops->add_scaled(w, scratch, s->count,
+                          (float) ((double) step->hyper.v[KERN_TENSOR_RATE] * trust));
+}
+
 /* The pass as trial t alone sees it, updating from grad. */
 static struct train_pass of_trial(const struct train_pass *pass, int t)
 {
@@ -110,6 +142,9 @@ void train_gradient_finish(const struct train_gradient *g, const struct train_pa
     if (g->last)
         *norm = g->sums->norm / (double) g->sums->norms;
     for (int i = 0; trained(&one, &i); i++) {
-        train_pass_update(&one, i);
+        if (g->spec->optim->by_tensor)
+            update_tensor(&one, i, g->scratch);
+        else
+            train_pass_update(&one, i);
     }
 }

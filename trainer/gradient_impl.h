@@ -15,6 +15,7 @@ struct train_gradient {
     const struct train_spec *spec;
     struct train_sums *sums; /* norm and norms are added to */
     float *total;            /* accumulated so far; NULL without accumulation */
+    float *scratch;          /* of the model's size; NULL unless the optimizer works by tensors */
     int step;                /* of the batch, in its epoch */
     bool last;               /* batch of the epoch */
 };

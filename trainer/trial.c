@@ -230,6 +230,8 @@ int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, st
         for (int i = 0; i < trial->slots; i++)
             memcpy(train_bundle_slot(bundle, k, i), trial->resume.slot[i], bytes);
     }
+    if (trial->resumed)
+        memcpy(train_bundle_memory(bundle, k), trial->now.memory, sizeof trial->now.memory);
     *train_bundle_sums(bundle, k) = trial->now.sums;
     free_snapshot(&trial->resume);
     for (int g = 0; g < trial->spec->group_count; g++) {
@@ -329,6 +331,7 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
 
     trial->rows[now->epoch++] = *row;
     now->step = 0;
+    memcpy(now->memory, train_bundle_memory(bundle, k), sizeof now->memory);
     now->sums = (struct train_sums){0};
     now->seconds += seconds;
     if (!isfinite(row->value[ROW_LOSS_TRAIN]) || !train_bundle_finite(bundle, k))

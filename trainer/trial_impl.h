@@ -43,7 +43,8 @@ struct train_standing {
     int step;  /* batches done in the next epoch, with their sums */
     struct train_sums sums;
     struct train_rate rate[TRAIN_GROUPS]; /* of the next step; one for each of the spec's groups */
-    int best_epoch;                       /* 0 = none yet */
+    double memory[TRAIN_GROUPS * KERN_MEMORY]; /* the optimizer's besides its tensors */
+    int best_epoch;                            /* 0 = none yet */
     double best_value;
     double stop_value; /* of early stopping: the value that later ones must better by min_delta */
     int bad_epochs;    /* since then */

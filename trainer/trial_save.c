@@ -107,10 +107,13 @@ static json_t *encode_rate(const struct train_rate *rate)
 static void encode_state(struct cs_buf *out, const struct source *src)
 {
     const struct train_standing *s = src->standing;
-    json_t *root = json_object(), *sums = json_object(), *rates = json_array();
+    json_t *root = json_object(), *sums = json_object(), *rates = json_array(),
+           *memory = json_array();
 
     for (int g = 0; g < src->trial->spec->group_count; g++)
         json_array_append_new(rates, encode_rate(&s->rate[g]));
+    for (int i = 0; i < src->trial->spec->group_count * KERN_MEMORY; i++)
+        json_array_append_new(memory, cs_json_number(s->memory[i]));
     cs_json_set(sums, "loss", cs_json_number(s->sums.loss));
     cs_json_set(sums, "batch_means", cs_json_number(s->sums.batch_means));
     cs_json_set(sums, "correct", json_integer(s->sums.correct));
@@ -124,6 +127,7 @@ static void encode_state(struct cs_buf *out, const struct source *src)
     cs_json_set(root, "step", json_integer(s->step));
     cs_json_set(root, "sums", sums);
     cs_json_set(root, "rates", rates);
+    cs_json_set(root, "optimizer", memory);
     cs_json_set(root, "best_epoch", json_integer(s->best_epoch));
     cs_json_set(root, "best_value", cs_json_number(s->best_value));
     cs_json_set(root, "stop_value", cs_json_number(s->stop_value));
@@ -308,6 +312,9 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
         .norm = cs_json_get_number(sums, "norm", 0),
         .norms = cs_json_get_int(sums, "norms", 0),
     };
+    for (int i = 0; i < trial->spec->group_count * KERN_MEMORY; i++)
+        s->memory[i] =
+            cs_json_number_value(json_array_get(json_object_get(root, "optimizer"), (size_t) i), 0);
     if (json_array_size(rates) != (size_t) trial->spec->group_count)
         return corrupt(trial, "state.json: the rates of a parameter group are missing", err);
     for (int g = 0; g < trial->spec->group_count; g++)

@@ -67,6 +67,12 @@ static void cpu_scale(float *x, size_t count, float factor)
         x[i] = x[i] * factor;
 }
 
+static void cpu_add_scaled(float *RESTRICT w, const float *RESTRICT r, size_t count, float factor)
+{
+    for (size_t i = 0; i < count; i++)
+        w[i] = fmaf(factor, r[i], w[i]);
+}
+
 static void cpu_clamp(float *x, size_t count, float limit)
 {
     for (size_t i = 0; i < count; i++)
@@ -100,5 +106,6 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .add = cpu_add,
     .scale = cpu_scale,
     .clamp = cpu_clamp,
+    .add_scaled = cpu_add_scaled,
     .add_sign = cpu_add_sign,
 };

@@ -37,18 +37,9 @@ static const struct cs_param adadelta_params[] = {
 
 enum { ADADELTA_LR, ADADELTA_RHO, ADADELTA_EPS, ADADELTA_WEIGHT_DECAY };
 
-static inline int adadelta_check(const double *args, struct cs_error *err)
-{
-    (void) args;
-    (void) err;
-    return 0;
-}
+KERN_OPTIM_NO_RULES(adadelta)
 
-static inline int adadelta_variant(const double *args)
-{
-    (void) args;
-    return 0;
-}
+KERN_OPTIM_ONE_VARIANT(adadelta)
 
 KERN_FN int adadelta_slots(int variant)
 {
@@ -63,8 +54,10 @@ static inline const char *adadelta_slot_name(int variant, int slot)
 }
 
 /* v: -lr, weight_decay, rho, 1 - rho, eps */
-static inline void adadelta_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void adadelta_begin(struct kern_hyper *out, double *memory, const double *args,
+                                  double lr, int64_t t)
 {
+    (void) memory;
     (void) t;
     out->v[0] = (float) -lr;
     out->v[1] = (float) args[ADADELTA_WEIGHT_DECAY];
@@ -72,6 +65,9 @@ static inline void adadelta_begin(struct kern_hyper *out, const double *args, do
     out->v[3] = (float) (1 - args[ADADELTA_RHO]);
     out->v[4] = (float) args[ADADELTA_EPS];
 }
+
+KERN_OPTIM_STARTS_AT_ZERO(adadelta)
+KERN_OPTIM_BY_ELEMENT(adadelta)
 
 KERN_FN float adadelta_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {

@@ -5,8 +5,8 @@
  *     s = s + g g
  *     w = w - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)
  *
- * State: slot[0] = s. It does not decay, hence no flush. PyTorch's initial_accumulator_value is left out: state
- * begins at 0, and stays +0 in the padding (contract.h). eps is above 0, as in Adam.
+ * State: slot[0] = s, at first initial_accumulator_value. It does not decay, hence no flush. eps is above 0, as in
+ * Adam.
  */
 #ifndef KERN_OPTIM_ADAGRAD_H
 #define KERN_OPTIM_ADAGRAD_H
@@ -31,22 +31,20 @@ static const struct cs_param adagrad_params[] = {
      .max = INFINITY,
      .help = "step t is divided by 1 + (t - 1) lr_decay"},
     KERN_ROW_WEIGHT_DECAY("0", "L2 penalty"),
+    KERN_ROW_POSITIVE("initial_accumulator_value", "0", 0, "the sum before the first step"),
     KERN_ROW_EPS("1e-10", "added to the denominator"),
 };
 
-enum { ADAGRAD_LR, ADAGRAD_LR_DECAY, ADAGRAD_WEIGHT_DECAY, ADAGRAD_EPS };
+enum { ADAGRAD_LR, ADAGRAD_LR_DECAY, ADAGRAD_WEIGHT_DECAY, ADAGRAD_START, ADAGRAD_EPS };
 
-static inline int adagrad_check(const double *args, struct cs_error *err)
-{
-    (void) args;
-    (void) err;
-    return 0;
-}
+KERN_OPTIM_NO_RULES(adagrad)
+KERN_OPTIM_ONE_VARIANT(adagrad)
+KERN_OPTIM_BY_ELEMENT(adagrad)
 
-static inline int adagrad_variant(const double *args)
+static inline double adagrad_slot_start(const double *args, int slot)
 {
-    (void) args;
-    return 0;
+    (void) slot;
+    return args[ADAGRAD_START];
 }
 
 KERN_FN int adagrad_slots(int variant)
@@ -63,8 +61,10 @@ static inline const char *adagrad_slot_name(int variant, int slot)
 }
 
 /* v: -lr / (1 + (t - 1) lr_decay), weight_decay, eps */
-static inline void adagrad_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void adagrad_begin(struct kern_hyper *out, double *memory, const double *args,
+                                 double lr, int64_t t)
 {
+    (void) memory;
     out->v[0] = (float) (-lr / (1 + (double) (t - 1) * args[ADAGRAD_LR_DECAY]));
     out->v[1] = (float) args[ADAGRAD_WEIGHT_DECAY];
     out->v[2] = (float) args[ADAGRAD_EPS];

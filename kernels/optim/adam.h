@@ -12,6 +12,9 @@ static const char adam_help[] = "adaptive moments, weight decay as an L2 penalty
 
 static const struct cs_param adam_params[] = {ADAM_PARAMS("0")};
 
+KERN_OPTIM_STARTS_AT_ZERO(adam)
+KERN_OPTIM_BY_ELEMENT(adam)
+
 KERN_FN float adam_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {
     return adam_moments(w, fmaf(h->v[1], w, g), slot, h, variant);

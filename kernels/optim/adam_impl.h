@@ -58,8 +58,10 @@ static inline const char *adam_slot_name(int variant, int slot)
 }
 
 /* v: -lr / (1 - beta1^t), weight_decay, 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps */
-static inline void adam_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void adam_begin(struct kern_hyper *out, double *memory, const double *args, double lr,
+                              int64_t t)
 {
+    (void) memory;
     out->v[0] = (float) (-lr / (1 - pow(args[ADAM_BETA1], (double) t)));
     out->v[1] = (float) args[ADAM_WEIGHT_DECAY];
     out->v[2] = (float) (1 - args[ADAM_BETA1]);

@@ -33,18 +33,9 @@ static const struct cs_param adamax_params[] = {
 
 enum { ADAMAX_LR, ADAMAX_BETA1, ADAMAX_BETA2, ADAMAX_EPS, ADAMAX_WEIGHT_DECAY };
 
-static inline int adamax_check(const double *args, struct cs_error *err)
-{
-    (void) args;
-    (void) err;
-    return 0;
-}
+KERN_OPTIM_NO_RULES(adamax)
 
-static inline int adamax_variant(const double *args)
-{
-    (void) args;
-    return 0;
-}
+KERN_OPTIM_ONE_VARIANT(adamax)
 
 KERN_FN int adamax_slots(int variant)
 {
@@ -59,14 +50,19 @@ static inline const char *adamax_slot_name(int variant, int slot)
 }
 
 /* v: -lr / (1 - beta1^t), weight_decay, 1 - beta1, beta2, eps */
-static inline void adamax_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void adamax_begin(struct kern_hyper *out, double *memory, const double *args,
+                                double lr, int64_t t)
 {
+    (void) memory;
     out->v[0] = (float) (-lr / (1 - pow(args[ADAMAX_BETA1], (double) t)));
     out->v[1] = (float) args[ADAMAX_WEIGHT_DECAY];
     out->v[2] = (float) (1 - args[ADAMAX_BETA1]);
     out->v[3] = (float) args[ADAMAX_BETA2];
     out->v[4] = (float) args[ADAMAX_EPS];
 }
+
+KERN_OPTIM_STARTS_AT_ZERO(adamax)
+KERN_OPTIM_BY_ELEMENT(adamax)
 
 KERN_FN float adamax_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {

@@ -33,11 +33,15 @@ static inline const char *adamw_slot_name(int variant, int slot)
 }
 
 /* v: as Adam, but 1 - lr weight_decay in place of weight_decay */
-static inline void adamw_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void adamw_begin(struct kern_hyper *out, double *memory, const double *args,
+                               double lr, int64_t t)
 {
-    adam_begin(out, args, lr, t);
+    adam_begin(out, memory, args, lr, t);
     out->v[1] = (float) (1 - lr * args[ADAM_WEIGHT_DECAY]);
 }
+
+KERN_OPTIM_STARTS_AT_ZERO(adamw)
+KERN_OPTIM_BY_ELEMENT(adamw)
 
 KERN_FN float adamw_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {

@@ -30,18 +30,9 @@ static const struct cs_param lion_params[] = {
 
 enum { LION_LR, LION_BETA1, LION_BETA2, LION_WEIGHT_DECAY };
 
-static inline int lion_check(const double *args, struct cs_error *err)
-{
-    (void) args;
-    (void) err;
-    return 0;
-}
+KERN_OPTIM_NO_RULES(lion)
 
-static inline int lion_variant(const double *args)
-{
-    (void) args;
-    return 0;
-}
+KERN_OPTIM_ONE_VARIANT(lion)
 
 KERN_FN int lion_slots(int variant)
 {
@@ -57,8 +48,10 @@ static inline const char *lion_slot_name(int variant, int slot)
 }
 
 /* v: -lr, 1 - lr weight_decay, beta1, 1 - beta1, beta2, 1 - beta2 */
-static inline void lion_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void lion_begin(struct kern_hyper *out, double *memory, const double *args, double lr,
+                              int64_t t)
 {
+    (void) memory;
     (void) t;
     out->v[0] = (float) -lr;
     out->v[1] = (float) (1 - lr * args[LION_WEIGHT_DECAY]);
@@ -67,6 +60,9 @@ static inline void lion_begin(struct kern_hyper *out, const double *args, double
     out->v[4] = (float) args[LION_BETA2];
     out->v[5] = (float) (1 - args[LION_BETA2]);
 }
+
+KERN_OPTIM_STARTS_AT_ZERO(lion)
+KERN_OPTIM_BY_ELEMENT(lion)
 
 KERN_FN float lion_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {

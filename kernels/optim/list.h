@@ -7,7 +7,7 @@
  *
  * What a header NAME.h gives:
  *   NAME_help, NAME_params[]       for the registry row (struct kern_optim says what each member means)
- *   NAME_check, NAME_variant, NAME_slot_name, NAME_begin
+ *   NAME_check, NAME_variant, NAME_slot_name, NAME_slot_start, NAME_begin, NAME_by_tensor (rows.h has the plain ones)
  *   NAME_slots(variant)            foldable: the loops of the backends are compiled once per variant
  *   NAME_body(w, g, slot, h, variant)   the new weight; slot[0 ... NAME_slots(variant) - 1] are updated
  * A body has no branch that depends on data, so that it vectorises, and returns what the unflushed state gives,
@@ -23,4 +23,8 @@
 #include "kernels/optim/adamax.h"
 #include "kernels/optim/radam.h"
 #include "kernels/optim/lion.h"
+#include "kernels/optim/nadam.h"
+#include "kernels/optim/rprop.h"
+#include "kernels/optim/asgd.h"
+#include "kernels/optim/lamb.h"
 /* clang-format on */

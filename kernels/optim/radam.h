@@ -41,18 +41,9 @@ static const struct cs_param radam_params[] = {
 
 enum { RADAM_LR, RADAM_BETA1, RADAM_BETA2, RADAM_EPS, RADAM_WEIGHT_DECAY, RADAM_DECOUPLED };
 
-static inline int radam_check(const double *args, struct cs_error *err)
-{
-    (void) args;
-    (void) err;
-    return 0;
-}
+KERN_OPTIM_NO_RULES(radam)
 
-static inline int radam_variant(const double *args)
-{
-    (void) args;
-    return 0;
-}
+KERN_OPTIM_ONE_VARIANT(radam)
 
 KERN_FN int radam_slots(int variant)
 {
@@ -78,8 +69,10 @@ static inline double radam_rectify(double beta2, int64_t t)
 }
 
 /* v: factor of the step, L2 penalty, decay of w, 1 - beta1, beta2, 1 - beta2, eps, rectified (1 or 0) */
-static inline void radam_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void radam_begin(struct kern_hyper *out, double *memory, const double *args,
+                               double lr, int64_t t)
 {
+    (void) memory;
     const double rectify = radam_rectify(args[RADAM_BETA2], t);
     const double factor = -lr / (1 - pow(args[RADAM_BETA1], (double) t));
     const double decay = args[RADAM_WEIGHT_DECAY];
@@ -93,6 +86,9 @@ static inline void radam_begin(struct kern_hyper *out, const double *args, doubl
     out->v[6] = (float) args[RADAM_EPS];
     out->v[7] = rectify > 0 ? 1.0f : 0.0f;
 }
+
+KERN_OPTIM_STARTS_AT_ZERO(radam)
+KERN_OPTIM_BY_ELEMENT(radam)
 
 KERN_FN float radam_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {

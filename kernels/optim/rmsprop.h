@@ -84,8 +84,10 @@ static inline const char *rmsprop_slot_name(int variant, int slot)
 }
 
 /* v: -lr, weight_decay, alpha, 1 - alpha, momentum, eps */
-static inline void rmsprop_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void rmsprop_begin(struct kern_hyper *out, double *memory, const double *args,
+                                 double lr, int64_t t)
 {
+    (void) memory;
     (void) t;
     out->v[0] = (float) -lr;
     out->v[1] = (float) args[RMSPROP_WEIGHT_DECAY];
@@ -94,6 +96,9 @@ static inline void rmsprop_begin(struct kern_hyper *out, const double *args, dou
     out->v[4] = (float) args[RMSPROP_MOMENTUM];
     out->v[5] = (float) args[RMSPROP_EPS];
 }
+
+KERN_OPTIM_STARTS_AT_ZERO(rmsprop)
+KERN_OPTIM_BY_ELEMENT(rmsprop)
 
 KERN_FN float rmsprop_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {

@@ -10,6 +10,8 @@
 
 #include "common/cs_param.h"
 
+struct cs_error;
+
 #define KERN_ROW_POSITIVE(key, standard, least, text)                                  \
     {                                                                                  \
         .name = key, .type = CS_FLOAT, .def = standard, .min = least, .max = INFINITY, \
@@ -22,6 +24,33 @@
     {                                                                                    \
         .name = "betas", .type = CS_FLOATS, .def = standard, .min = 0, .max = 0.9999999, \
         .count = 2, .help = text                                                         \
+    }
+
+/* NAME_slot_start of an optimizer whose state starts at zero. */
+#define KERN_OPTIM_STARTS_AT_ZERO(NAME)                                  \
+    static inline double NAME##_slot_start(const double *args, int slot) \
+    {                                                                    \
+        (void) args;                                                     \
+        (void) slot;                                                     \
+        return 0;                                                        \
+    }
+
+/* Of one whose body returns the new weight. */
+#define KERN_OPTIM_BY_ELEMENT(NAME) enum { NAME##_by_tensor = 0 };
+
+/* NAME_check of one whose settings have no rules between them, NAME_variant of one that has a single variant. */
+#define KERN_OPTIM_NO_RULES(NAME)                                            \
+    static inline int NAME##_check(const double *args, struct cs_error *err) \
+    {                                                                        \
+        (void) args;                                                         \
+        (void) err;                                                          \
+        return 0;                                                            \
+    }
+#define KERN_OPTIM_ONE_VARIANT(NAME)                     \
+    static inline int NAME##_variant(const double *args) \
+    {                                                    \
+        (void) args;                                     \
+        return 0;                                        \
     }
 
 #endif

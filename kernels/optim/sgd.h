@@ -74,13 +74,18 @@ static inline const char *sgd_slot_name(int variant, int slot)
 }
 
 /* v: -lr, weight_decay, momentum, share of the gradient that enters the momentum */
-static inline void sgd_begin(struct kern_hyper *out, const double *args, double lr, int64_t t)
+static inline void sgd_begin(struct kern_hyper *out, double *memory, const double *args, double lr,
+                             int64_t t)
 {
+    (void) memory;
     out->v[0] = (float) -lr;
     out->v[1] = (float) args[SGD_WEIGHT_DECAY];
     out->v[2] = (float) args[SGD_MOMENTUM];
     out->v[3] = t == 1 ? 1.0f : (float) (1 - args[SGD_DAMPENING]);
 }
+
+KERN_OPTIM_STARTS_AT_ZERO(sgd)
+KERN_OPTIM_BY_ELEMENT(sgd)
 
 KERN_FN float sgd_body(float w, float g, float *slot, const struct kern_hyper *h, int variant)
 {

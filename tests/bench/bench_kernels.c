@@ -189,6 +189,7 @@ static const int widths[LAYERS + 1] = {PIXELS, HIDDEN, HIDDEN, CLASSES};
 
 /* Layer l maps x[l] (batch x widths[l]) to x[l + 1]; dy[l] is the gradient of x[l]. */
 struct mlp {
+    double memory[KERN_MEMORY];
     const struct kern_ops *ops;
     const uint8_t *pixels;
     const int32_t *labels; /* of the samples */
@@ -322,7 +323,7 @@ static void mlp_step(void *arg)
     int32_t label[BATCH];
 
     m->t++;
-    m->step.optim->begin(&m->step.hyper, m->args, m->args[0], m->t);
+    m->step.optim->begin(&m->step.hyper, m->memory, m->args, m->args[0], m->t);
     mlp_gather(m, label);
     for (int l = 0; l < LAYERS; l++)
         mlp_forward(m, l);
@@ -431,7 +432,7 @@ static void print_skips(const struct kern_ops *ops)
 
     for (int k = 0; k < 2; k++) {
         step[k].variant = step[k].optim->variant(k ? adam : sgd);
-        step[k].optim->begin(&step[k].hyper, k ? adam : sgd, 0, 1);
+        step[k].optim->begin(&step[k].hyper, (double[KERN_MEMORY]){0}, k ? adam : sgd, 0, 1);
         slot[k] = panels(PIXELS + 42, HIDDEN) + (k + 1) * SLOT_SHIFT;
         memset(slot[k], 0, (size_t) PIXELS * HIDDEN * sizeof **slot);
     }

@@ -161,12 +161,16 @@ static const struct {
     {"rmsprop", {0.01, 0.99, 1e-8, 0.01, 0.9, 0}},
     {"rmsprop", {0.01, 0.9, 1e-8, 0, 0, 1}},
     {"rmsprop", {0.01, 0.9, 1e-8, 0, 0.9, 1}},
-    {"adagrad", {0.01, 0.1, 0.01, 1e-10}},
+    {"adagrad", {0.01, 0.1, 0.01, 0, 1e-10}},
     {"adadelta", {1, 0.9, 1e-6, 0.01}},
     {"adamax", {0.002, 0.9, 0.999, 1e-8, 0.01}},
     {"radam", {0.001, 0.9, 0.999, 1e-8, 0.01, 0}},
     {"radam", {0.001, 0.9, 0.75, 1e-8, 0.01, 1}},
     {"lion", {0.0001, 0.9, 0.99, 0.01}},
+    {"nadam", {0.002, 0.9, 0.999, 1e-8, 0.01, 4e-3, 0}},
+    {"rprop", {0.01, 0.5, 1.2, 1e-6, 50}},
+    {"asgd", {0.01, 0.1, 0.75, 1, 0.01}},
+    {"lamb", {0.01, 0.9, 0.999, 1e-6, 0.01, 0}},
 };
 
 static void make_steps(struct kern_step steps[3], size_t setting)
@@ -176,7 +180,8 @@ static void make_steps(struct kern_step steps[3], size_t setting)
     for (int t = 0; t < 3; t++) {
         steps[t].optim = kern_optim_find(settings[setting].optim);
         steps[t].variant = steps[t].optim->variant(args);
-        steps[t].optim->begin(&steps[t].hyper, args, args[0] * (t + 1), t + 1);
+        steps[t].optim->begin(&steps[t].hyper, (double[KERN_MEMORY]){0}, args, args[0] * (t + 1),
+                              t + 1);
     }
 }
 

@@ -68,8 +68,8 @@ static void replay_rmsprop(struct exact *e, double g, const double *args, double
 static void replay_adagrad(struct exact *e, double g, const double *args, double lr, int t)
 {
     g += args[2] * e->w;
-    e->v += g * g;
-    e->w -= lr / (1 + (t - 1) * args[1]) * g / (sqrt(e->v) + args[3]);
+    e->v = g * g + (t == 1 ? args[3] : e->v);
+    e->w -= lr / (1 + (t - 1) * args[1]) * g / (sqrt(e->v) + args[4]);
 }
 
 static void replay_adadelta(struct exact *e, double g, const double *args, double lr, int t)
@@ -124,10 +124,55 @@ static void replay_lion(struct exact *e, double g, const double *args, double lr
     e->m = args[2] * e->m + (1 - args[2]) * g;
 }
 
+static double nadam_momentum(const double *args, int t)
+{
+    return args[1] * (1 - 0.5 * pow(0.96, t * args[5]));
+}
+
+static void replay_nadam(struct exact *e, double g, const double *args, double lr, int t)
+{
+    const double mu = nadam_momentum(args, t), next = nadam_momentum(args, t + 1);
+    double d;
+
+    if (args[6] != 0)
+        e->w -= lr * args[4] * e->w;
+    else
+        g += args[4] * e->w;
+    e->b = t == 1 ? mu : e->b * mu;
+    e->m = args[1] * e->m + (1 - args[1]) * g;
+    e->v = args[2] * e->v + (1 - args[2]) * g * g;
+    d = sqrt(e->v / (1 - pow(args[2], t))) + args[3];
+    e->w -= lr * (1 - mu) / (1 - e->b) * g / d + lr * next / (1 - e->b * next) * e->m / d;
+}
+
+static void replay_rprop(struct exact *e, double g, const double *args, double lr, int t)
+{
+    const double same = g * e->m;
+
+    (void) lr;
+    if (t == 1)
+        e->v = args[0];
+    e->v *= same > 0 ? args[2] : same < 0 ? args[1] : 1;
+    e->v = fmin(fmax(e->v, args[3]), args[4]);
+    e->m = same < 0 ? 0 : g;
+    e->w -= ((e->m > 0) - (e->m < 0)) * e->v;
+}
+
+static void replay_asgd(struct exact *e, double g, const double *args, double lr, int t)
+{
+    const double eta = t == 1 ? lr : e->v, mu = t == 1 ? 1 : e->b;
+
+    g += args[4] * e->w;
+    e->w = e->w * (1 - args[1] * eta) - eta * g;
+    e->m = mu < 1 ? e->m + mu * (e->w - e->m) : e->w;
+    e->v = lr / pow(1 + args[1] * lr * t, args[2]);
+    e->b = 1 / fmax(1, t - args[3]);
+}
+
 static const struct {
     const char *name;
     replay_fn *replay;
-    double args[6];
+    double args[7];
 } settings[] = {
     {"sgd", replay_sgd, {0.1, 0, 0, 0, 0}},
     {"sgd", replay_sgd, {0.1, 0, 0, 0.01, 0}},
@@ -144,8 +189,9 @@ static const struct {
     {"rmsprop", replay_rmsprop, {1e-2, 0.9, 1e-8, 0.1, 0.9, 0}},
     {"rmsprop", replay_rmsprop, {1e-2, 0.9, 1e-4, 0, 0, 1}},
     {"rmsprop", replay_rmsprop, {1e-3, 0.99, 1e-4, 0.1, 0.5, 1}},
-    {"adagrad", replay_adagrad, {1e-2, 0, 0, 1e-10}},
-    {"adagrad", replay_adagrad, {1e-1, 0.1, 0.01, 1e-6}},
+    {"adagrad", replay_adagrad, {1e-2, 0, 0, 0, 1e-10}},
+    {"adagrad", replay_adagrad, {1e-1, 0.1, 0.01, 0, 1e-6}},
+    {"adagrad", replay_adagrad, {1e-1, 0, 0, 0.5, 1e-10}},
     {"adadelta", replay_adadelta, {1, 0.9, 1e-6, 0}},
     {"adadelta", replay_adadelta, {0.5, 0.8, 1e-3, 0.1}},
     {"adamax", replay_adamax, {2e-3, 0.9, 0.999, 1e-8, 0}},
@@ -156,12 +202,40 @@ static const struct {
     {"radam", replay_radam, {1e-2, 0.9, 0.6, 1e-8, 0, 0}}, /* never rectified */
     {"lion", replay_lion, {1e-4, 0.9, 0.99, 0}},
     {"lion", replay_lion, {1e-2, 0.5, 0.8, 0.1}},
+    {"nadam", replay_nadam, {2e-3, 0.9, 0.999, 1e-8, 0, 4e-3, 0}},
+    {"nadam", replay_nadam, {1e-2, 0.8, 0.99, 1e-6, 0.1, 0.1, 0}},
+    {"nadam", replay_nadam, {1e-2, 0.9, 0.99, 1e-8, 0.1, 0.01, 1}},
+    {"rprop", replay_rprop, {1e-2, 0.5, 1.2, 1e-6, 50}},
+    {"rprop", replay_rprop, {1e-3, 0.9, 1.5, 1e-4, 2e-2}},
+    {"asgd", replay_asgd, {1e-2, 1e-4, 0.75, 1e6, 0}},
+    {"asgd", replay_asgd, {1e-1, 1e-2, 0.5, 10, 0.1}},
 };
 
 /* Gradients of either sign with a trend, none near 0 for long. */
 static float gradient(uint32_t *random, size_t i)
 {
     return 0.3f * (float) (i % 5) - 0.5f + (float) (test_random(random) >> 8) * 0x1p-24f;
+}
+
+/* An optimizer that works by tensors takes its 16 weights as one. */
+static void take_step(const struct kern_update *u, const struct kern_step *step)
+{
+    float direction[WEIGHTS];
+    struct kern_update to_scratch = *u;
+    double of_w, of_r, rate = (double) step->hyper.v[KERN_TENSOR_RATE];
+
+    if (!step->optim->by_tensor) {
+        kern_ref.update(u);
+        return;
+    }
+    memcpy(direction, u->w, sizeof direction);
+    to_scratch.w = direction;
+    kern_ref.update(&to_scratch);
+    of_w = sqrt(kern_ref.sum_squares(u->w, 1, WEIGHTS));
+    of_r = sqrt(kern_ref.sum_squares(direction, 1, WEIGHTS));
+    if (step->hyper.v[KERN_TENSOR_TRUST] > 0)
+        rate *= of_w / of_r;
+    kern_ref.add_scaled(u->w, direction, WEIGHTS, (float) rate);
 }
 
 static void replay_setting(size_t row)
@@ -173,10 +247,14 @@ static void replay_setting(size_t row)
     struct kern_update u = {.trials = 1, .count = WEIGHTS, .w = w, .g = g, .step = &step};
     struct exact exact[WEIGHTS] = {{0}};
     double start[WEIGHTS];
+    double memory[KERN_MEMORY] = {0};
     uint32_t random = 77;
 
-    for (int k = 0; k < optim->slots(step.variant); k++)
+    for (int k = 0; k < optim->slots(step.variant); k++) {
         u.slot[k] = state[k];
+        for (size_t i = 0; i < WEIGHTS; i++)
+            state[k][i] = (float) optim->slot_start(args, k);
+    }
     for (size_t i = 0; i < WEIGHTS; i++) {
         w[i] = (float) i / 8 - 1;
         start[i] = exact[i].w = (double) w[i];
@@ -187,8 +265,8 @@ static void replay_setting(size_t row)
             g[i] = gradient(&random, i);
             settings[row].replay(&exact[i], (double) g[i], args, lr, t);
         }
-        optim->begin(&step.hyper, args, lr, t);
-        kern_ref.update(&u);
+        optim->begin(&step.hyper, memory, args, lr, t);
+        take_step(&u, &step);
     }
     for (size_t i = 0; i < WEIGHTS; i++) {
         const double moved = fabs(exact[i].w - start[i]) + fabs(start[i]) + STEPS * args[0];
@@ -209,7 +287,8 @@ static void test_optim__replay(void **state)
 static void test_optim__registry(void **state)
 {
     static const char *const names[] = {"sgd",      "adam",   "adamw", "rmsprop", "adagrad",
-                                        "adadelta", "adamax", "radam", "lion"};
+                                        "adadelta", "adamax", "radam", "lion",    "nadam",
+                                        "rprop",    "asgd",   "lamb"};
     const struct kern_optim *const *all = kern_optim_all();
 
     (void) state;
@@ -226,16 +305,20 @@ static void test_optim__registry(void **state)
 /* Every default parses, and the numbers fill args in row order. */
 static void test_optim__defaults(void **state)
 {
-    static const double want[][6] = {
+    static const double want[][7] = {
         {1e-3, 0, 0, 0, 0},
         {1e-3, 0.9, 0.999, 1e-8, 0, 0},
         {1e-3, 0.9, 0.999, 1e-8, 1e-2, 0},
         {1e-2, 0.99, 1e-8, 0, 0, 0},
-        {1e-2, 0, 0, 1e-10},
+        {1e-2, 0, 0, 0, 1e-10},
         {1, 0.9, 1e-6, 0},
         {2e-3, 0.9, 0.999, 1e-8, 0},
         {1e-3, 0.9, 0.999, 1e-8, 0, 0},
         {1e-4, 0.9, 0.99, 0},
+        {2e-3, 0.9, 0.999, 1e-8, 0, 4e-3, 0},
+        {1e-2, 0.5, 1.2, 1e-6, 50},
+        {1e-2, 1e-4, 0.75, 1e6, 0},
+        {1e-3, 0.9, 0.999, 1e-6, 1e-2, 0},
     };
     struct cs_arena arena = {0};
 
@@ -293,11 +376,15 @@ static void test_optim__slot_names(void **state)
         {"rmsprop", {0.1, 0.99, 1e-8, 0, 0.9, 0}, {"square_avg", "momentum_buffer"}},
         {"rmsprop", {0.1, 0.99, 1e-8, 0, 0, 1}, {"square_avg", "grad_avg"}},
         {"rmsprop", {0.1, 0.99, 1e-8, 0, 0.9, 1}, {"square_avg", "momentum_buffer", "grad_avg"}},
-        {"adagrad", {0.1, 0, 0, 1e-10}, {"sum"}},
+        {"adagrad", {0.1, 0, 0, 0, 1e-10}, {"sum"}},
         {"adadelta", {1, 0.9, 1e-6, 0}, {"square_avg", "acc_delta"}},
         {"adamax", {0.1, 0.9, 0.999, 1e-8, 0}, {"exp_avg", "exp_inf"}},
         {"radam", {0.1, 0.9, 0.999, 1e-8, 0, 0}, {"exp_avg", "exp_avg_sq"}},
         {"lion", {0.1, 0.9, 0.99, 0}, {"exp_avg"}},
+        {"nadam", {0.1, 0.9, 0.99, 1e-8, 0, 4e-3}, {"exp_avg", "exp_avg_sq"}},
+        {"rprop", {0.1, 0.5, 1.2, 1e-6, 50}, {"prev", "step_size"}},
+        {"asgd", {0.1, 1e-4, 0.75, 1e6, 0}, {"ax"}},
+        {"lamb", {0.1, 0.9, 0.99, 1e-6, 0.01, 0}, {"exp_avg", "exp_avg_sq"}},
     };
 
     (void) state;
@@ -307,6 +394,49 @@ static void test_optim__slot_names(void **state)
         for (int k = 0; k < slots; k++)
             assert_string_equal(optim->slot_name(variant, k), rows[i].names[k]);
         assert_null(rows[i].names[slots]);
+    }
+}
+
+/* LAMB over one tensor of 16 weights, its norms in double. */
+static void test_optim__lamb_scales_by_tensor(void **state)
+{
+    static const double settings_of[][6] = {{1e-2, 0.9, 0.999, 1e-6, 0.01, 0},
+                                            {1e-2, 0.8, 0.99, 1e-4, 0, 0},
+                                            {1e-2, 0.8, 0.99, 1e-4, 0, 1}};
+    const struct kern_optim *lamb = kern_optim_find("lamb");
+
+    (void) state;
+    for (size_t row = 0; row < CS_COUNT(settings_of); row++) {
+        const double *args = settings_of[row];
+        _Alignas(64) float w[WEIGHTS], g[WEIGHTS], slots[2][WEIGHTS] = {{0}};
+        double e[WEIGHTS], m[WEIGHTS] = {0}, v[WEIGHTS] = {0}, r[WEIGHTS];
+        struct kern_step step = {.optim = lamb};
+        struct kern_update u = {
+            .trials = 1, .count = WEIGHTS, .w = w, .g = g, .slot = {slots[0], slots[1]}};
+        uint32_t random = 5;
+        u.step = &step;
+        for (size_t i = 0; i < WEIGHTS; i++)
+            e[i] = (double) (w[i] = (float) i / 8 - 1);
+        for (int t = 1; t <= STEPS; t++) {
+            double of_w = 0, of_r = 0;
+            for (size_t i = 0; i < WEIGHTS; i++) {
+                g[i] = gradient(&random, i);
+                m[i] += (1 - args[1]) * ((double) g[i] - m[i]);
+                v[i] = args[2] * v[i] + (1 - args[2]) * (double) g[i] * (double) g[i];
+                r[i] = m[i] / (1 - pow(args[1], t)) /
+                           (sqrt(v[i]) / sqrt(1 - pow(args[2], t)) + args[3]) +
+                       args[4] * e[i];
+                of_w += e[i] * e[i];
+                of_r += r[i] * r[i];
+            }
+            const double trust = args[4] > 0 || args[5] > 0 ? sqrt(of_w / of_r) : 1;
+            for (size_t i = 0; i < WEIGHTS; i++)
+                e[i] -= args[0] * trust * r[i];
+            lamb->begin(&step.hyper, (double[KERN_MEMORY]){0}, args, args[0], t);
+            take_step(&u, &step);
+        }
+        for (size_t i = 0; i < WEIGHTS; i++)
+            assert_true(fabs((double) w[i] - e[i]) < 3e-6);
     }
 }
 
@@ -324,7 +454,7 @@ static void test_optim__nan_and_decay(void **state)
             for (int i = 0; i < WEIGHTS; i++)
                 s[k][i] = i == 1 ? 0x1p-126f : 0.0f;
         }
-        optim->begin(&step.hyper, settings[row].args, 0.1, 2);
+        optim->begin(&step.hyper, (double[KERN_MEMORY]){0.5, 0.5}, settings[row].args, 0.1, 2);
         kern_ref.update(&u);
         assert_true(isnan(w[0]));
         assert_true(w[1] == 0.0f || optim->slots(step.variant) > 0);
@@ -346,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_optim__defaults),
         cmocka_unit_test(test_optim__nesterov_needs_momentum),
         cmocka_unit_test(test_optim__slot_names),
+        cmocka_unit_test(test_optim__lamb_scales_by_tensor),
         cmocka_unit_test(test_optim__nan_and_decay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
