@@ -449,9 +449,9 @@ static int take_schedule(struct train_spec *spec, struct cs_error *err)
     spec->momentum_arg = momentum_place(spec->optim);
     if (spec->momentum_arg < 0 && !isnan(train_schedule_momentum(spec->schedule)))
         return cs_fail(err, CS_ERANGE,
-                       "cycle_momentum = yes: optimizer = %s has no momentum to drive; expected "
+                       "scheduler = %s: optimizer = %s has no momentum to drive; expected "
                        "cycle_momentum = no",
-                       spec->optim->name);
+                       train_spec_get(spec, "scheduler"), spec->optim->name);
     return 0;
 }
 

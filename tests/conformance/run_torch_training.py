@@ -14,8 +14,10 @@ A bound is worth nothing if a wrong formula passes it too: each configuration na
 forgotten term), PyTorch trains with it as well, and must end at least ten bounds away.
 """
 
+import math
 import os
 import sys
+import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import harness
@@ -34,6 +36,7 @@ SCHEDULERS = torch.optim.lr_scheduler
 STEP, PLATEAU = SCHEDULERS.StepLR, SCHEDULERS.ReduceLROnPlateau
 MULTISTEP, EXPONENTIAL, CONSTANT = SCHEDULERS.MultiStepLR, SCHEDULERS.ExponentialLR, SCHEDULERS.ConstantLR
 LINEAR, COSINE, RESTARTS = SCHEDULERS.LinearLR, SCHEDULERS.CosineAnnealingLR, SCHEDULERS.CosineAnnealingWarmRestarts
+ONE_CYCLE, CYCLIC = SCHEDULERS.OneCycleLR, SCHEDULERS.CyclicLR
 DEEP = "flatten > linear 48 > relu > linear 32 > relu > linear 10"
 TOY = "linear 24 > relu > linear 16 > relu > linear 2"
 
@@ -88,7 +91,7 @@ class Lion(torch.optim.Optimizer):
 NAMES = {SGD: "sgd", ADAM: "adam", ADAMW: "adamw", RMSPROP: "rmsprop", ADAGRAD: "adagrad", ADADELTA: "adadelta",
          ADAMAX: "adamax", RADAM: "radam", Lion: "lion", STEP: "step", PLATEAU: "plateau", MULTISTEP: "multistep",
          EXPONENTIAL: "exponential", CONSTANT: "constant", LINEAR: "linear", COSINE: "cosine",
-         RESTARTS: "cosine_restarts"}
+         RESTARTS: "cosine_restarts", ONE_CYCLE: "one_cycle", CYCLIC: "cyclic"}
 if hasattr(SCHEDULERS, "PolynomialLR"):  # since 1.13
     NAMES[SCHEDULERS.PolynomialLR] = "polynomial"
 
@@ -139,6 +142,20 @@ CASES = [
     case("groups", SGD, {"lr": 0.02, "momentum": 0.9}, {}, data="toy",
          groups={"head": {"match": "4.", "lr": 0.2, "momentum": 0.5}, "first": {"match": "0.weight", "weight_decay": 0.1}},
          wrong_run={"groups": {}}),
+    case("scheduler-one-cycle", SGD, {"lr": 0.1}, {}, data="toy", epochs=3,
+         scheduler=(ONE_CYCLE, {"max_lr": 0.2, "total_steps": 48, "pct_start": 0.4}, {"base_momentum": 0.86})),
+    case("scheduler-one-cycle-betas", ADAM, {"lr": 1e-3}, {}, data="toy", epochs=3,
+         scheduler=(ONE_CYCLE, {"max_lr": 0.01, "total_steps": 48, "three_phase": True, "anneal_strategy": "linear"},
+                    {"max_momentum": 0.94})),
+    case("scheduler-cyclic", SGD, {"lr": 0.1, "momentum": 0.5}, {}, data="toy", epochs=3,
+         scheduler=(CYCLIC, {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 9, "step_size_down": 5,
+                             "mode": "triangular2"}, {"base_momentum": 0.79})),
+    case("scheduler-accumulate", SGD, {"lr": 0.1, "momentum": 0.9}, {}, data="toy", batch=24, work={"accumulate": 4},
+         scheduler=(ONE_CYCLE, {"max_lr": 0.2, "total_steps": 22}, {"total_steps": 23})),
+    case("scheduler-groups", SGD, {"lr": 0.02, "momentum": 0.9}, {}, data="toy", epochs=4,
+         groups={"head": {"match": "4.", "lr": 0.2, "momentum": 0.5}}, scheduler=(EXPONENTIAL, {"gamma": 0.8}, {"gamma": 0.81})),
+    case("scheduler-groups-plateau", SGD, {"lr": 0.02}, {}, data="toy", epochs=6, groups={"head": {"match": "4.", "lr": 0.2}},
+         scheduler=(PLATEAU, {"patience": 0, "threshold": 0.1, "min_lr": 0.01}, {"min_lr": 0.02})),
     case("split", ADAM, {"lr": 5e-3}, {"lr": 5.05e-3}, data="split"),
 ]
 SPLIT_ROWS, SPLIT_VAL = 1003, 201
@@ -152,6 +169,57 @@ SCHEDULES = [
     (RESTARTS, {"T_0": 10}), (RESTARTS, {"T_0": 3, "T_mult": 2, "eta_min": 0.002}),
     *([(SCHEDULERS.PolynomialLR, {}), (SCHEDULERS.PolynomialLR, {"total_iters": 90, "power": 1.7})]
       if hasattr(SCHEDULERS, "PolynomialLR") else []),
+]
+
+
+def after(optimizer, first, length, second):
+    return SCHEDULERS.SequentialLR(optimizer, [first(optimizer), second(optimizer)], [length])
+
+
+def warmed(optimizer, length, second, start=1 / 3):
+    return after(optimizer, lambda o: LINEAR(o, start_factor=start, total_iters=length), length, second)
+
+
+WAYS = [  # (csweep's [scheduler], the same in PyTorch: rates of epochs, or of steps where it says so)
+    ({"scheduler": "one_cycle"}, lambda o: ONE_CYCLE(o, 0.05, total_steps=200)),
+    ({"scheduler": "one_cycle", "max_lr": 0.3, "pct_start": 0.21, "anneal_strategy": "linear", "div_factor": 9,
+      "final_div_factor": 77, "total_steps": 200, "cycle_momentum": "no"},
+     lambda o: ONE_CYCLE(o, 0.3, epochs=100, steps_per_epoch=2, pct_start=0.21, anneal_strategy="linear", div_factor=9,
+                         final_div_factor=77, cycle_momentum=False)),
+    ({"scheduler": "one_cycle", "three_phase": "yes"}, lambda o: ONE_CYCLE(o, 0.05, total_steps=200, three_phase=True)),
+    ({"scheduler": "one_cycle", "interval": "epoch"}, lambda o: ONE_CYCLE(o, 0.05, total_steps=100)),
+    ({"scheduler": "cyclic", "base_lr": 0.001, "step_size_up": 13},
+     lambda o: CYCLIC(o, 0.001, 0.05, step_size_up=13)),
+    ({"scheduler": "cyclic", "base_lr": 0.01, "max_lr": 0.4, "step_size_up": 7, "step_size_down": 24,
+      "mode": "triangular2", "cycle_momentum": "no"},
+     lambda o: CYCLIC(o, 0.01, 0.4, step_size_up=7, step_size_down=24, mode="triangular2", cycle_momentum=False)),
+    ({"scheduler": "cyclic", "base_lr": 0.01, "max_lr": 0.4, "step_size_up": 11, "mode": "exp_range", "gamma": 0.99},
+     lambda o: CYCLIC(o, 0.01, 0.4, step_size_up=11, mode="exp_range", gamma=0.99)),
+    ({"scheduler": "lambda", "lr_lambda": "min(1, epoch/5)"}, lambda o: SCHEDULERS.LambdaLR(o, lambda e: min(1, e / 5))),
+    ({"scheduler": "lambda", "lr_lambda": "1 - epoch/epochs"}, lambda o: SCHEDULERS.LambdaLR(o, lambda e: 1 - e / 100)),
+    ({"scheduler": "lambda", "lr_lambda": "0.5*(1 + cos(3*step/steps))", "interval": "step"},
+     lambda o: SCHEDULERS.LambdaLR(o, lambda e: 0.5 * (1 + math.cos(3 * e / 200)))),
+    ({"scheduler": "multiplicative", "lr_lambda": "if(epoch > 40, 0.9, 0.99)"},
+     lambda o: SCHEDULERS.MultiplicativeLR(o, lambda e: 0.9 if e > 40 else 0.99)),
+    ({"scheduler": "cosine", "T_max": 37, "eta_min": 0.002, "interval": "step"}, lambda o: COSINE(o, 37, 0.002)),
+    ({"scheduler": "step", "step_size": 9, "gamma": 0.8, "interval": "step"}, lambda o: STEP(o, 9, 0.8)),
+    ({"scheduler": "cosine", "T_max": 90, "warmup_epochs": 10}, lambda o: warmed(o, 10, lambda o: COSINE(o, 90))),
+    ({"scheduler": "exponential", "gamma": 0.97, "warmup_steps": 33, "warmup_start": 0.01, "interval": "step"},
+     lambda o: warmed(o, 33, lambda o: EXPONENTIAL(o, 0.97), 0.01)),
+    ({"scheduler": "multistep", "milestones": "60 80", "warmup_epochs": 7, "interval": "step"},
+     lambda o: warmed(o, 14, lambda o: MULTISTEP(o, [60, 80]))),
+    ({"scheduler": "sequence", "phases": "constant 6 factor=0.1 total_iters=9 > exponential gamma=0.9"},
+     lambda o: after(o, lambda o: CONSTANT(o, 0.1, 9), 6, lambda o: EXPONENTIAL(o, 0.9))),
+    ({"scheduler": "sequence", "phases": "exponential 30 gamma=0.95 > multiplicative lr_lambda=0.9"},
+     lambda o: after(o, lambda o: EXPONENTIAL(o, 0.95), 30, lambda o: SCHEDULERS.MultiplicativeLR(o, lambda e: 0.9))),
+    ({"scheduler": "sequence", "phases": "step 50 step_size=3 gamma=0.7 > cosine_restarts T_0=20", "interval": "step"},
+     lambda o: after(o, lambda o: STEP(o, 3, 0.7), 50, lambda o: RESTARTS(o, 20))),
+    ({"scheduler": "chain", "chain": "constant factor=0.1 total_iters=2 * exponential gamma=0.9"},
+     lambda o: SCHEDULERS.ChainedScheduler([CONSTANT(o, 0.1, 2), EXPONENTIAL(o, 0.9)])),
+    ({"scheduler": "chain", "chain": "linear total_iters=40 * step step_size=50 * cosine T_max=120", "interval": "step"},
+     lambda o: SCHEDULERS.ChainedScheduler([LINEAR(o, total_iters=40), STEP(o, 50), COSINE(o, 120)])),
+    ({"scheduler": "chain", "chain": "step * lambda lr_lambda=1/(1 + epoch)"},
+     lambda o: SCHEDULERS.ChainedScheduler([STEP(o, 30), SCHEDULERS.LambdaLR(o, lambda e: 1 / (1 + e))])),
 ]
 SCHEDULE_EPOCHS = 100
 STATE_BOUND = 2e-5
@@ -206,6 +274,7 @@ def run_torch(c, sets, wrong=False):
         chosen = {**arguments, **(error if wrong else {})}
         scheduler = lambda optimizer: kind(optimizer, **chosen)
     changed = {"work": c["work"], "groups": c["groups"], **(c["wrong_run"] if wrong else {})}
+    changed["schedule_steps"] = c["scheduler"] is not None and c["scheduler"][0] in (ONE_CYCLE, CYCLIC)
     groups = changed.pop("groups")
 
     def make_optimizer(net):
@@ -277,14 +346,38 @@ def check_schedules(checks, folder):
             scheduler.step()
 
 
+def check_ways(checks, folder):
+    """The rate of every epoch's last step, two steps an epoch: where schedules move on by steps, every second rate."""
+    for i, (settings, make) in enumerate(WAYS):
+        by_step = settings.get("interval", "step" if settings["scheduler"] in ("one_cycle", "cyclic") else "epoch") == "step"
+        name, what = f"way-{i}", " ".join(f"{k} = {v}" for k, v in settings.items())
+        grid = harness.write_grid(os.path.join(folder, name + ".ini"), scheduler=settings, model={"layers": "linear 2"},
+                                  data={"dataset": "random 64x4 classes=2", "batch_size": 32}, optimizer={"lr": 0.05},
+                                  train={"epochs": SCHEDULE_EPOCHS})
+        sweep = harness.Sweep(folder, grid, name)
+        harness.must_run(sweep, "--quiet", "--jobs", "1")
+        curve = artifacts.curve(sweep.store, f"refs/tags/{name}/0001/last")
+        optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.05)
+        scheduler, rates = make(optimizer), []
+        for _ in range(2 * SCHEDULE_EPOCHS if by_step else SCHEDULE_EPOCHS):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        checks.equal(f"{what}: epochs", len(curve), SCHEDULE_EPOCHS)
+        for row, rate in zip(curve, rates[1::2] if by_step else rates):
+            checks.near(f"{what}: rate of epoch {row['epoch']}", row["Learning_Rate"], rate, 1e-12 * max(abs(rate), 1e-6))
+
+
 def main():
     checks, folder = harness.Checks(), harness.scratch()
+    warnings.simplefilter("ignore", UserWarning)  # SequentialLR calls step(0) and warns of it
     chosen = sys.argv[1:]
     if not os.path.isdir(oracle.FASHION):
         harness.skip("no Fashion-MNIST here (Debian's package dataset-fashion-mnist)")
     data = {kind: data_of(kind) for kind in ("fashion", "toy", "split")}
     check_initial(checks, folder, data)
     check_schedules(checks, folder)
+    check_ways(checks, folder)
     for c in CASES:
         if chosen and c["name"] not in chosen:
             continue

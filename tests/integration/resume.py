@@ -37,8 +37,10 @@ def grid(folder, name="grid", **changes):
     sections = {
         "sweep": {"seeds": 2}, "data": {"dataset": "random 2000x20 sum>0", "batch_size": 8}, "model": {"layers": LAYERS},
         "train": {"epochs": EPOCHS, "checkpoint_every": 1}, "optimizer": {"optimizer": "sgd, adam, rmsprop", "lr": 0.01},
-        "when": {"optimizer=sgd": {"momentum": 0.9}, "scheduler=plateau": {"mode": "max", "patience": 0, "factor": 0.5}},
-        "scheduler": {"scheduler": "none, plateau"},
+        "when": {"optimizer=sgd": {"momentum": 0.9}, "scheduler=plateau": {"mode": "max", "patience": 0, "factor": 0.5},
+                 # the rate and the momentum of every step are others, and the warm-up ends inside an epoch
+                 "scheduler=one_cycle": {"warmup_steps": 333}},
+        "scheduler": {"scheduler": "one_cycle, plateau"},
     }
     for section, keys in changes.items():
         sections[section] = {**sections[section], **keys} if section in sections else keys
@@ -83,7 +85,7 @@ def variants(checks, folder, reference):
         sweep = harness.Sweep(folder, grid(folder), what.replace(" ", "-").replace(",", ""))
         harness.must_run(sweep, "--quiet", *arguments)
         same(checks, what, ids(sweep), reference)
-    for optimizer, scheduler, seed in (("adam", "plateau", 1), ("sgd", "none", 0), ("rmsprop", "none", 1)):
+    for optimizer, scheduler, seed in (("adam", "plateau", 1), ("sgd", "one_cycle", 0), ("rmsprop", "one_cycle", 1)):
         what = f"alone {optimizer} {scheduler} {seed}"
         sweep = harness.Sweep(folder, grid(folder), what.replace(" ", "-"))
         harness.must_run(sweep, "--quiet", f"optimizer={optimizer}", f"scheduler={scheduler}", f"seeds={seed},{seed + 7}")

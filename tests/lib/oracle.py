@@ -183,10 +183,10 @@ def work_on(net, work):
 
 
 def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epochs=2, batch=64, seed=0,
-          order=permutation, mask_shift=0, work=None):
+          order=permutation, mask_shift=0, work=None, schedule_steps=False):
     """
     Train as csweep does; returns (net, optimizer, curve with csweep's column names). work: csweep's keys clip_norm,
-    clip_value, l1, accumulate.
+    clip_value, l1, accumulate; schedule_steps: interval = step.
     """
     work = work or {}
     every = work.get("accumulate", 1)
@@ -217,6 +217,9 @@ def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epoch
             if due:
                 norms.append(work_on(net, work))
                 optimizer.step()
+                rate = optimizer.param_groups[0]["lr"]
+                if schedule_steps:
+                    scheduler.step()
             loss_sum += float(each.detach().double().sum())
             correct += int((out.argmax(1) == y[chosen]).sum())
         norm = sum(norms) / len(norms) if "clip_norm" in work else norms[-1]
@@ -224,10 +227,10 @@ def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epoch
         curve.append({
             "epoch": epoch + 1, "Loss/Train": loss_sum / len(x), "Accuracy/Train": correct / len(x),
             "Loss/Val": val_loss, "Accuracy/Val": val_accuracy,
-            "Learning_Rate": optimizer.param_groups[0]["lr"], "Grad/Norm": norm,
+            "Learning_Rate": rate, "Grad/Norm": norm,
         })
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             scheduler.step(val_loss if scheduler.mode == "min" else val_accuracy)
-        elif scheduler:
+        elif scheduler and not schedule_steps:
             scheduler.step()
     return net, optimizer, curve

@@ -181,14 +181,40 @@ static void hostile(void **state)
     free(text);
 }
 
+/* In a rule no name holds a slash. */
+static void rules_divide(void **state)
+{
+    static const struct {
+        const char *text;
+        double value; /* lr is 0.1 */
+    } rows[] = {
+        {"lr/lr", 1},     {"1/lr/lr", 1 / 0.1 / 0.1}, {"lr/lr/2", 0.5}, {"2*lr/lr", 2 * 0.1 / 0.1},
+        {"lr / 2", 0.05}, {"if(lr=0.1,lr/lr,0)", 1},
+    };
+    struct cs_arena arena = {0};
+    struct cs_expr_value value;
+    struct cs_expr *expr;
+    struct cs_error err;
+
+    (void) state;
+    for (size_t r = 0; r < CS_COUNT(rows); r++) {
+        if (cs_expr_compile_rule(&expr, rows[r].text, &arena, &err) < 0 ||
+            cs_expr_eval(&value, expr, look_up, NULL, &err) < 0)
+            fail_msg("%s: %s", rows[r].text, err.detail);
+        assert_int_equal(value.kind, CS_EXPR_NUMBER);
+        assert_true(value.num == rows[r].value);
+    }
+    assert_int_equal(cs_expr_compile_rule(&expr, "lr/", &arena, &err), CS_EPARSE);
+    assert_string_equal(err.detail, "column 4: expected a number, a name or `(` and found the end");
+    cs_arena_clear(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arithmetic),
-        cmocka_unit_test(conditions),
-        cmocka_unit_test(absent_is_false),
-        cmocka_unit_test(messages),
-        cmocka_unit_test(uses),
+        cmocka_unit_test(rules_divide), cmocka_unit_test(arithmetic),
+        cmocka_unit_test(conditions),   cmocka_unit_test(absent_is_false),
+        cmocka_unit_test(messages),     cmocka_unit_test(uses),
         cmocka_unit_test(hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,20 @@ static void all_faults_at_once(void **state)
                  "x.ini:15: step_size = 0: must be a whole number in [1, 1000000000]\n");
 }
 
+/* Commas inside parentheses do not part alternatives, and nothing in a rule is a range. */
+static void rules_are_text(void **state)
+{
+    (void) state;
+    test_trials(TEST_BASE "[scheduler]\nscheduler = lambda\n"
+                          "lr_lambda = min(1, epoch/5), 1 - epoch/epochs, log(2)\n",
+                "lr_lambda=min(1, epoch/5)|lr_lambda=1 - epoch/epochs|lr_lambda=log(2)");
+    test_trials(TEST_BASE "[scheduler]\nscheduler = sequence, chain\nphases = linear 2>none, none\n"
+                          "chain = step * step, lambda lr_lambda=(max(lr, 2)) * step\n",
+                "scheduler=sequence phases=linear 2 > none|scheduler=sequence phases=none|"
+                "scheduler=chain chain=step * step|"
+                "scheduler=chain chain=lambda lr_lambda=(max(lr, 2)) * step");
+}
+
 static void conditions(void **state)
 {
     (void) state;
@@ -321,6 +335,7 @@ int main(void)
         cmocka_unit_test(groups_are_keys_with_a_name_before_them),
         cmocka_unit_test(later_words_are_refused),
         cmocka_unit_test(all_faults_at_once),
+        cmocka_unit_test(rules_are_text),
         cmocka_unit_test(conditions),
         cmocka_unit_test(keys_of_choices),
         cmocka_unit_test(bad_conditions),

@@ -76,9 +76,38 @@ static void refusals(void **state)
             "betas = 0.9 1.5: must be 2 numbers in [0, 1], separated by blanks");
 }
 
+static void values_as_arguments(void **state)
+{
+    static const struct cs_param one = {"a", CS_FLOAT, "1", 0, 9, 0, NULL, ""},
+                                 two = {"b", CS_FLOATS, "1 2", 0, 9, 2, NULL, ""},
+                                 many = {"c", CS_INTS, "1 2", 0, 9, 0, NULL, ""},
+                                 words = {"d", CS_TEXT, "", 0, 0, 0, NULL, ""};
+    struct cs_arena arena = {0};
+    struct cs_value value;
+    double out[4] = {-1, -1, -1, -1};
+
+    (void) state;
+    assert_int_equal(cs_param_parse(&value, &one, "3", &arena, NULL), 0);
+    assert_int_equal(cs_value_flatten(out, 4, &one, &value), 1);
+    assert_true(out[0] == 3 && out[1] == -1);
+    assert_int_equal(cs_value_flatten(out, 0, &one, &value), 0);
+    assert_int_equal(cs_param_parse(&value, &two, "4 5", &arena, NULL), 0);
+    assert_int_equal(cs_value_flatten(out, 4, &two, &value), 2);
+    assert_true(out[0] == 4 && out[1] == 5 && out[2] == -1);
+    assert_int_equal(cs_param_parse(&value, &many, "6 7", &arena, NULL), 0);
+    assert_int_equal(cs_value_flatten(out, 4, &many, &value), 3);
+    assert_true(out[0] == 2 && out[1] == 6 && out[2] == 7 && out[3] == -1);
+    assert_int_equal(cs_value_flatten(out, 2, &many, &value), 2);
+    assert_int_equal(cs_param_parse(&value, &words, "x", &arena, NULL), 0);
+    assert_int_equal(cs_value_flatten(out, 4, &words, &value), 1);
+    assert_true(out[0] == 0);
+    cs_arena_clear(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_as_arguments),
         cmocka_unit_test(canonical_texts),
         cmocka_unit_test(refusals),
     };

@@ -2,6 +2,7 @@
 #include "trainer/schedulers/schedule.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/cs_error.h"
@@ -50,12 +51,15 @@ static void begin_main(const struct train_schedule *s, struct train_rate *rate,
 static int check(const struct train_schedule *s, const struct train_rate *rate,
                  const struct train_clock *clock, struct cs_error *err)
 {
+    char number[CS_DOUBLE_MAX];
+
     if (isfinite(rate->lr) && rate->lr >= -1e-9 * rate->initial_lr) /* rounding towards 0 */
         return 0;
+    snprintf(number, sizeof number, "%g", rate->lr);
     return cs_fail(err, CS_ERANGE,
-                   "scheduler = %s: the rate is %g after %lld epochs and %lld steps; it must be a "
+                   "scheduler = %s: the rate is %s after %lld epochs and %lld steps; it must be a "
                    "number >= 0",
-                   s->main.kind->name, rate->lr, (long long) clock->epoch,
+                   s->main.kind->name, isnan(rate->lr) ? "nan" : number, (long long) clock->epoch,
                    (long long) (clock->step - clock->epoch * clock->steps_per_epoch));
 }
 

@@ -313,8 +313,8 @@ static int build_parts(struct train_phase *phase, const char *key, const char *t
     struct cs_error inner;
 
     if (!*text)
-        return cs_fail(err, CS_EPARSE, "%s: missing; expected %s", key,
-                       phase->kind->params[0].help);
+        return cs_fail(err, CS_EPARSE, "scheduler = %s: %s is missing; expected %s",
+                       phase->kind->name, key, phase->kind->params[0].help);
     const int rc =
         split_parts(phase, &canonical, cs_arena_strdup(arena, text), per_step, arena, &inner);
     if (rc == 0)
