@@ -88,7 +88,53 @@ class Lion(torch.optim.Optimizer):
                 m.copy_(beta2 * m + (1 - beta2) * p.grad)
 
 
-NAMES = {SGD: "sgd", ADAM: "adam", ADAMW: "adamw", RMSPROP: "rmsprop", ADAGRAD: "adagrad", ADADELTA: "adadelta",
+class NAdam(torch.optim.Optimizer):
+    """torch/optim/nadam.py of PyTorch 2; Debian's 1.13 has another last term."""
+
+    def __init__(self, parameters, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3):
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+                                      "momentum_decay": momentum_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            (beta1, beta2), rate, psi = group["betas"], group["lr"], group["momentum_decay"]
+            for p in group["params"]:
+                state = self.state[p]
+                t = state["step"] = state.get("step", 0) + 1
+                m, v = (state.setdefault(k, torch.zeros_like(p)) for k in ("exp_avg", "exp_avg_sq"))
+                mu, after = (beta1 * (1 - 0.5 * 0.96 ** (k * psi)) for k in (t, t + 1))
+                product = state["mu_product"] = state.get("mu_product", 1.0) * mu
+                g = p.grad + group["weight_decay"] * p
+                m.lerp_(g, 1 - beta1)
+                v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+                d = (v / (1 - beta2**t)).sqrt() + group["eps"]
+                p.sub_(rate * (1 - mu) / (1 - product) * g / d + rate * after / (1 - product * after) * m / d)
+
+
+class Lamb(torch.optim.Optimizer):
+    """arXiv 1904.00962 as timm has it, without its clipping."""
+
+    def __init__(self, parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=1e-2, always_adapt=False):
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+                                      "always_adapt": always_adapt})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            (beta1, beta2), rate, decay = group["betas"], group["lr"], group["weight_decay"]
+            for p in group["params"]:
+                state = self.state[p]
+                t = state["step"] = state.get("step", 0) + 1
+                m, v = (state.setdefault(k, torch.zeros_like(p)) for k in ("exp_avg", "exp_avg_sq"))
+                m.lerp_(p.grad, 1 - beta1)
+                v.mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+                r = m / (1 - beta1**t) / (v.sqrt() / math.sqrt(1 - beta2**t) + group["eps"]) + decay * p
+                trust = float(p.norm() / r.norm()) if (decay or group["always_adapt"]) and p.any() and r.any() else 1.0
+                p.sub_(rate * trust * r)
+
+
+NAMES = {NAdam: "nadam", torch.optim.Rprop: "rprop", torch.optim.ASGD: "asgd", Lamb: "lamb", SGD: "sgd", ADAM: "adam", ADAMW: "adamw", RMSPROP: "rmsprop", ADAGRAD: "adagrad", ADADELTA: "adadelta",
          ADAMAX: "adamax", RADAM: "radam", Lion: "lion", STEP: "step", PLATEAU: "plateau", MULTISTEP: "multistep",
          EXPONENTIAL: "exponential", CONSTANT: "constant", LINEAR: "linear", COSINE: "cosine",
          RESTARTS: "cosine_restarts", ONE_CYCLE: "one_cycle", CYCLIC: "cyclic"}
@@ -121,6 +167,17 @@ CASES = [
     case("radam-decay", RADAM, {"lr": 1e-2, "betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1},
          {"weight_decay": 0.11}, data="toy"),
     case("lion", Lion, {"lr": 1e-3, "weight_decay": 0.1}, {"betas": (0.9, 0.98)}, data="toy"),
+    case("nadam", NAdam, {"lr": 2e-3}, {"momentum_decay": 8e-3}, data="toy"),
+    case("nadam-decay", NAdam, {"lr": 1e-2, "betas": (0.8, 0.99), "weight_decay": 0.1, "momentum_decay": 0.1},
+         {"weight_decay": 0.11}, data="toy"),
+    case("rprop", torch.optim.Rprop, {"lr": 1e-3}, {"etas": (0.5, 1.1)}, data="toy", batch=1003, epochs=12, bound=2e-5),
+    case("asgd", torch.optim.ASGD, {"lr": 0.1, "lambd": 1e-2, "t0": 5.0}, {"lambd": 1.1e-2}, data="toy"),
+    case("asgd-decay", torch.optim.ASGD, {"lr": 0.1, "alpha": 0.5, "lambd": 0.1, "t0": 3.0, "weight_decay": 0.1},
+         {"alpha": 0.51}, data="toy"),
+    case("lamb", Lamb, {"lr": 1e-2}, {"lr": 1.01e-2}, data="toy"),
+    case("lamb-adapt", Lamb, {"lr": 1e-2, "weight_decay": 0.0, "always_adapt": True}, {"always_adapt": False}, data="toy"),
+    case("adagrad-start", ADAGRAD, {"lr": 1e-2, "initial_accumulator_value": 0.1}, {"initial_accumulator_value": 0.11},
+         data="toy"),
     case("scheduler-step", SGD, {"lr": 0.1}, {}, data="toy", epochs=5,
          scheduler=(STEP, {"step_size": 2, "gamma": 0.5}, {"step_size": 3})),
     case("scheduler-plateau", ADAM, {"lr": 0.02}, {}, data="toy", epochs=8,
@@ -297,7 +354,7 @@ def compare_state(checks, c, ours, net, optimizer):
     expected = {}
     for name, parameter in net.named_parameters():
         for slot, value in optimizer.state[parameter].items():
-            if slot != "step" and value is not None:
+            if slot not in ("step", "eta", "mu", "mu_product") and value is not None:
                 expected[f"{name}.{slot}"] = value.numpy()
     checks.equal(f"{c['name']}: state tensors", sorted(ours), sorted(expected))
     worst = 0.0
