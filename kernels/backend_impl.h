@@ -16,6 +16,10 @@ extern const struct kern_ops kern_cpu_avx2;
 extern const struct kern_ops kern_cpu_avx512;
 extern const struct kern_ops kern_cpu_two_panel;
 
+/* Parts of "ref" in files of their own. */
+void kern_ref_activate(const struct kern_activate *a);
+void kern_ref_activate_grad(const struct kern_activate *a);
+
 /* Which terms of a product that are zero avx2 leaves out. The bits are the same: for tests and benches. */
 enum kern_skip {
     KERN_SKIP_CHOOSE, /* what is quickest for the product */

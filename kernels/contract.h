@@ -23,6 +23,8 @@
  *  9 Randomness is Philox4x32-10 (kernels/math/philox.h) with key = trial seed and counter = place: no stream,
  *    no order. Dropout keeps an element when its 24-bit draw is >= ceil(p * 2^24), times (float) (1 / (1 - p)).
  * 10 Pixels: x = ((float) u8 / 255 - mean) / std, each operation rounded.
+ * 12 Activations are the value and slope of kernels/activation/NAME.h, dx = dy * slope; tanh, erf, exp(x) - 1,
+ *    log(1 + x) and the sigmoid are those of kernels/math/elementary.h.
  * 18 A residual sum is y = f + x, and so is its gradient: that of f's input plus that of the sum.
  * 19 Whole gradients, in this order, each operation rounded: over `accumulate` batches (an epoch's last ones may be
  *    fewer) g = (((g_1 + g_2) + ...) * (1 / accumulate)); the L1 penalty g + (w > 0 ? l1 : w < 0 ? -l1 : 0); clipping

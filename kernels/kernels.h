@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/activation.h"
 #include "kernels/contract.h"
 #include "kernels/optim.h"
 
@@ -120,6 +121,8 @@ struct kern_ops {
     void (*add_scaled)(float *w, const float *r, size_t count,
                        float factor); /* fma(factor, r, w) */
     void (*add_sign)(float *g, const float *w, size_t count, float l1);
+    void (*activate)(const struct kern_activate *a); /* rule 12, as the next */
+    void (*activate_grad)(const struct kern_activate *a);
 };
 
 /* The table of "ref" or "cpu". CS_ENONAME for another name; CS_EUNAVAILABLE when CSWEEP_CPU names an instance

@@ -279,4 +279,6 @@ const struct kern_ops kern_ref = {
     .clamp = ref_clamp,
     .add_scaled = ref_add_scaled,
     .add_sign = ref_add_sign,
+    .activate = kern_ref_activate,
+    .activate_grad = kern_ref_activate_grad,
 };

@@ -47,7 +47,8 @@ struct train_bundle {
     float *w, *slot_memory[KERN_SLOTS], *slot[KERN_SLOTS]; /* [capacity][floats] */
     float *grad;                                           /* [group][floats] */
     float *scratch; /* [floats], for optimizers that work by tensors; else NULL */
-    float *total; /* [capacity][floats], sums of accumulated gradients; NULL when no trial has any */
+    float
+        *total; /* [capacity][floats], sums of accumulated gradients; NULL when no trial has any */
     float *act_memory;
     struct train_buffers *nodes; /* [node_count], [group] trials each */
     uint8_t *have;               /* [node_count], see train_pass */

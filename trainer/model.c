@@ -17,20 +17,33 @@
 #include "kernels/math/philox.h"
 #include "trainer/layers/list.h"
 
-enum { LAYERS_MAX = 256, SEGMENTS_PER_LAYER = 5 };
+enum { LAYERS_MAX = 256, SEGMENTS_PER_LAYER = 5, ACTIVATIONS_MAX = 32 };
 
 #define X(name) extern const struct train_layer_kind train_layer_##name;
 TRAIN_LAYERS(X)
 #undef X
 
-static const struct train_layer_kind *const kinds[] = {
+static const struct train_layer_kind *const listed[] = {
 #define X(name) &train_layer_##name,
     TRAIN_LAYERS(X)
 #undef X
-        NULL};
+};
 
 const struct train_layer_kind *const *train_layer_kinds(void)
 {
+    static struct train_layer_kind activations[ACTIVATIONS_MAX];
+    static const struct train_layer_kind *kinds[CS_COUNT(listed) + ACTIVATIONS_MAX + 1];
+    size_t count = 0;
+
+    if (kinds[0])
+        return kinds;
+    const size_t more = train_layer_activations(activations, ACTIVATIONS_MAX);
+    for (size_t i = 0; i < more; i++)
+        kinds[CS_COUNT(listed) + i] = &activations[i];
+    while (count < CS_COUNT(listed)) {
+        kinds[count] = listed[count];
+        count++;
+    }
     return kinds;
 }
 
@@ -88,7 +101,8 @@ struct train_segment *train_model_add_tensor(struct train_model *model,
 
 static const struct train_layer_kind *find_kind(const char *name, struct cs_error *err)
 {
-    const char *names[CS_COUNT(kinds)];
+    const struct train_layer_kind *const *kinds = train_layer_kinds();
+    const char *names[CS_COUNT(listed) + ACTIVATIONS_MAX];
     size_t count = 0;
 
     for (; kinds[count]; count++) {

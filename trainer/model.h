@@ -148,7 +148,10 @@ struct train_segment *train_model_add_tensor(struct train_model *model,
 /* Is the layer behind this one a relu that this one computes? */
 bool train_layer_relu_fused(const struct train_layer *layer, const struct train_model *model);
 
-/* The registry, NULL-terminated. */
+/* A kind for each of kernels/activation, at most `room`; how many. */
+size_t train_layer_activations(struct train_layer_kind *out, size_t room);
+
+/* The registry, NULL-terminated: trainer/layers/list.h, then the activations. */
 const struct train_layer_kind *const *train_layer_kinds(void);
 
 #endif

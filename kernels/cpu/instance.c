@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "kernels/backend_impl.h"
+#include "kernels/cpu/activate.h"
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/gather.h"
 #include "kernels/cpu/loss.h"
@@ -108,4 +109,6 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .clamp = cpu_clamp,
     .add_scaled = cpu_add_scaled,
     .add_sign = cpu_add_sign,
+    .activate = cpu_activate,
+    .activate_grad = cpu_activate_grad,
 };

@@ -8,8 +8,13 @@
  *   kern_exp  at most 1.01 ulp off. exp(-inf) = +0, exp(+inf) = +inf. Results below 2^-126 are denormal and
  *             rounded twice (still within 1 ulp of 2^-149); below about -103.97 they are +0; above 88.7229, +inf.
  *   kern_log  at most 0.9 ulp off. log(+-0) = -inf, log(x < 0) = NaN, log(+inf) = +inf. Denormals are exact inputs.
+ *   kern_expm1    at most 1.6 ulp off for x <= 88; above 88.02, +inf.
+ *   kern_log1p    at most 1.5 ulp off for x >= 0, which is all it is for.
+ *   kern_sigmoid  1 / (1 + exp(-x)), at most 2.5 ulp off for x >= -87; below about -88.7, +0.
+ *   kern_tanh     at most 2.7 ulp off, odd, 1 from about 9.01 on.
+ *   kern_erf      at most 1.4 ulp off, odd, 1 from about 3.83 on.
  *
- * A NaN passes through both; its payload is not promised.
+ * A NaN passes through all; its payload is not promised.
  */
 #ifndef KERN_MATH_ELEMENTARY_H
 #define KERN_MATH_ELEMENTARY_H
@@ -89,6 +94,81 @@ KERN_FN float kern_log(float x)
     y = x == INFINITY ? INFINITY : y;
     y = x == 0.0f ? -INFINITY : y;
     return x >= 0.0f ? y : x - x + NAN;
+}
+
+/* exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1), as in kern_exp. */
+KERN_FN float kern_expm1(float x)
+{
+    const float shift = 0x1.8p23f, given = x;
+    float t, n, r, q, two_n;
+
+    x = x < -30.0f ? -30.0f : x;
+    x = x > 88.0f ? 88.0f : x;
+    t = fmaf(x, 0x1.715476p+0f, shift);
+    n = t - shift;
+    r = fmaf(n, -KERN_LN2_HI, x);
+    r = fmaf(n, -KERN_LN2_LO, r);
+    q = 0x1.6a23d0p-10f;
+    q = fmaf(q, r, 0x1.123a20p-7f);
+    q = fmaf(q, r, 0x1.5558f2p-5f);
+    q = fmaf(q, r, 0x1.555492p-3f);
+    q = fmaf(q, r, 0x1.fffffcp-2f);
+    q = fmaf(q, r * r, r);
+    two_n = kern_float((kern_bits(t) - kern_bits(shift) + 127) << 23);
+    q = fmaf(two_n, q, two_n - 1.0f);
+    return given > 88.02f ? INFINITY : q;
+}
+
+/* log(1 + x) for x >= 0: of the rounded sum, and what the rounding lost. */
+KERN_FN float kern_log1p(float x)
+{
+    const float sum = 1.0f + x;
+    const float lost = x < 0x1p24f ? x - (sum - 1.0f) : 0.0f;
+
+    return kern_log(sum) + lost / sum;
+}
+
+KERN_FN float kern_sigmoid(float x)
+{
+    return 1.0f / (1.0f + kern_exp(-x));
+}
+
+/* (exp(2|x|) - 1) / (exp(2|x|) + 1), with x's sign */
+KERN_FN float kern_tanh(float x)
+{
+    const float a = fabsf(x), bounded = a > 10.0f ? 10.0f : a;
+    const float e = kern_expm1(bounded + bounded);
+
+    return copysignf(e / (e + 2.0f), x);
+}
+
+/*
+ * Below 0.9277 x + x P(x^2), above 1 - exp(-Q(|x|)); both polynomials are fits of least largest error made for this
+ * file.
+ */
+KERN_FN float kern_erf(float x)
+{
+    const float a = fabsf(x), z = x * x, bounded = a > 4.0f ? 4.0f : a;
+    float p, q;
+
+    p = 0x1.5d7470p-14f;
+    p = fmaf(p, z, -0x1.aa6f02p-11f);
+    p = fmaf(p, z, 0x1.54cd4cp-8f);
+    p = fmaf(p, z, -0x1.b80f1cp-6f);
+    p = fmaf(p, z, 0x1.ce2e10p-4f);
+    p = fmaf(p, z, -0x1.812742p-2f);
+    p = fmaf(p, z, 0x1.06eba8p-3f);
+    p = fmaf(p, x, x);
+    q = 0x1.638536p-16f;
+    q = fmaf(q, bounded, -0x1.c8ba1cp-12f);
+    q = fmaf(q, bounded, 0x1.11b4d4p-8f);
+    q = fmaf(q, bounded, -0x1.9bc9d4p-6f);
+    q = fmaf(q, bounded, 0x1.bb9adcp-4f);
+    q = fmaf(q, bounded, 0x1.444370p-1f);
+    q = fmaf(q, bounded, 0x1.21288ap+0f);
+    q = fmaf(q, bounded, -0x1.72a660p-13f);
+    q = copysignf(1.0f - kern_exp(-q), x);
+    return a < 0x1.db0000p-1f ? p : q;
 }
 
 #endif

@@ -71,9 +71,10 @@ def check_words(checks, name, sweep, reference, record, curve, epoch, state_name
     """state.json, metrics.json, config.ini, the annotated tag."""
     state = json.loads(artifacts.blob(sweep.store, reference, "state.json"))
     best = max(range(len(curve)), key=lambda e: curve[e]["Accuracy/Val"])
-    for key, value in {"id": record["id"], "state": state_name, "epoch": epoch, "step": 0, "seed": SEED, "lr": 0.005,
+    for key, value in {"id": record["id"], "state": state_name, "epoch": epoch, "step": 0, "seed": SEED,
                        "rng": "philox", "best_epoch": best + 1, "best_value": curve[best]["Accuracy/Val"]}.items():
         checks.equal(f"{name}: state.json {key}", state.get(key), value)
+    checks.equal(f"{name}: state.json rates", [rate["lr"] for rate in state["rates"]], [0.005])
     checks.true(f"{name}: seconds", state["seconds"] > 0)
     metrics = json.loads(artifacts.blob(sweep.store, reference, "metrics.json"))
     checks.equal(f"{name}: metrics.json epoch", metrics["epoch"], epoch)

@@ -213,6 +213,11 @@ CASES = [
          groups={"head": {"match": "4.", "lr": 0.2, "momentum": 0.5}}, scheduler=(EXPONENTIAL, {"gamma": 0.8}, {"gamma": 0.81})),
     case("scheduler-groups-plateau", SGD, {"lr": 0.02}, {}, data="toy", epochs=6, groups={"head": {"match": "4.", "lr": 0.2}},
          scheduler=(PLATEAU, {"patience": 0, "threshold": 0.1, "min_lr": 0.01}, {"min_lr": 0.02})),
+    *(case(f"layer-{layer.split()[0]}", SGD, {"lr": 0.1}, {"lr": 0.101}, data="toy",
+           layers=f"linear 24 > {layer} > linear 16 > {layer} > dropout 0.2 > linear 2")
+      for layer in ("gelu", "gelu_tanh", "tanh", "sigmoid", "leaky_relu 0.2", "elu 0.7", "silu", "softplus 1.5 3")),
+    case("res", SGD, {"lr": 0.1}, {}, data="toy", wrong_run={"mask_shift": 1},
+         layers="linear 24 > relu > res(linear 24 > dropout 0.3 > tanh > relu > res(relu > linear 24)) > relu > linear 2"),
     case("split", ADAM, {"lr": 5e-3}, {"lr": 5.05e-3}, data="split"),
 ]
 SPLIT_ROWS, SPLIT_VAL = 1003, 201

@@ -125,29 +125,73 @@ class Masked(torch.nn.Dropout):
         return x * torch.from_numpy(mask)
 
 
+class Residual(torch.nn.Module):
+    """res( ... )"""
+
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+ACTIVATIONS = {
+    "relu": torch.nn.ReLU, "gelu": torch.nn.GELU, "gelu_tanh": lambda: torch.nn.GELU(approximate="tanh"),
+    "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid, "leaky_relu": torch.nn.LeakyReLU, "elu": torch.nn.ELU,
+    "silu": torch.nn.SiLU, "softplus": torch.nn.Softplus,
+}
+
+
+def split_layers(text):
+    """At every > outside of parentheses."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == ">" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+class Builder:
+    """Layers counted as csweep counts them: a block's beginning and end are layers of their own."""
+
+    def __init__(self, features, seed):
+        self.features, self.seed, self.index = features, seed, 0
+
+    def build(self, text):
+        return torch.nn.Sequential(*(self.layer(part) for part in split_layers(text)))
+
+    def layer(self, text):
+        index = self.index
+        self.index += 1
+        if text.startswith("res("):
+            body = self.build(text[4:-1])
+            self.index += 1
+            return Residual(body)
+        kind, *words = text.split()
+        numbers = [float(word) for word in words]
+        if kind == "flatten":
+            return torch.nn.Flatten()
+        if kind == "linear":
+            before, self.features = self.features, int(numbers[0])
+            return torch.nn.Linear(before, self.features)
+        if kind == "dropout":
+            return Masked(numbers[0], self.seed, index)
+        return ACTIVATIONS[kind](*numbers)
+
+
 def network(layers, features, seed=0):
     """torch.nn.Sequential from the text `flatten > linear 512 > relu`; its weights are PyTorch's."""
-    modules = []
-    for index, text in enumerate(layers.split(">")):
-        kind, *arguments = text.split()
-        if kind == "flatten":
-            modules.append(torch.nn.Flatten())
-        elif kind == "linear":
-            modules.append(torch.nn.Linear(features, int(arguments[0])))
-            features = int(arguments[0])
-        elif kind == "relu":
-            modules.append(torch.nn.ReLU())
-        elif kind == "dropout":
-            modules.append(Masked(float(arguments[0]), seed, index))
-        else:
-            raise ValueError(kind)
-    return torch.nn.Sequential(*modules)
+    return Builder(features, seed).build(layers)
 
 
 def initialise(net, seed):
     """Parameters are counted in state_dict order."""
     index = 0
-    for module in net:
+    for module in net.modules():
         if not isinstance(module, torch.nn.Linear):
             continue
         fan_in = module.in_features
@@ -196,7 +240,7 @@ def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epoch
     initialise(net, seed)
     optimizer = make_optimizer(net)
     scheduler = make_scheduler(optimizer) if make_scheduler else None
-    masked = [m for m in net if isinstance(m, Masked)]
+    masked = [m for m in net.modules() if isinstance(m, Masked)]
     steps, curve = (len(x) + batch - 1) // batch, []
     for epoch in range(epochs):
         places = torch.from_numpy(order(seed, SHUFFLE, epoch, len(x)))

@@ -2,6 +2,8 @@
  * Philox against the known answers of its authors' test file; exp and log against double over their whole range;
  * the corners of both; the tie of the vector code to the scalar one is in test_kern_ops.
  */
+#include <stdlib.h>
+
 #include "kernels/math/elementary.h"
 #include "kernels/math/philox.h"
 #include "tests/unit/kern_help.h"
@@ -78,6 +80,63 @@ static void test_log__accuracy(void **state)
     assert_true(worst < 0.9);
 }
 
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* The functions made of exp and log, over every STRIDE-th float of their domains; CSWEEP_LONG=1: every 7th. */
+static void test_derived__accuracy(void **state)
+{
+    static const struct {
+        const char *name;
+        float (*ours)(float x);
+        double (*exact)(double x);
+        float low, high;
+        double bound;
+    } rows[] = {
+        {"expm1", kern_expm1, expm1, -INFINITY, 88, 1.6},
+        {"log1p", kern_log1p, log1p, 0, INFINITY, 1.5},
+        {"sigmoid", kern_sigmoid, sigmoid, -87, INFINITY, 2.5},
+        {"tanh", kern_tanh, tanh, -INFINITY, INFINITY, 2.7},
+        {"erf", kern_erf, erf, -INFINITY, INFINITY, 1.4},
+    };
+    const uint64_t stride = getenv("CSWEEP_LONG") ? 7 : STRIDE;
+
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(rows); i++) {
+        double worst = 0;
+        float at = 0;
+        for (uint64_t bits = 0; bits <= UINT32_MAX; bits += stride) {
+            const float x = kern_float((uint32_t) bits);
+            if (!(x >= rows[i].low && x <= rows[i].high))
+                continue;
+            const double exact = rows[i].exact((double) x);
+            const double off =
+                isinf(exact) ? (double) !isinf(rows[i].ours(x)) * 9 : ulps(rows[i].ours(x), exact);
+            at = off > worst ? x : at;
+            worst = fmax(worst, off);
+        }
+        print_message("%s: %.3f ulp, at %a\n", rows[i].name, worst, (double) at);
+        assert_true(worst < rows[i].bound);
+    }
+}
+
+static void test_derived__corners(void **state)
+{
+    (void) state;
+    assert_int_equal(kern_bits(kern_tanh(-0.0f)), 0x80000000u);
+    assert_int_equal(kern_bits(kern_erf(-0.0f)), 0x80000000u);
+    assert_true(kern_tanh(9.2f) == 1.0f && kern_tanh(-INFINITY) == -1.0f);
+    assert_true(kern_erf(4.0f) == 1.0f && kern_erf(-INFINITY) == -1.0f);
+    assert_true(kern_expm1(-INFINITY) == -1.0f && kern_expm1(89.0f) == INFINITY);
+    assert_true(kern_log1p(0.0f) == 0.0f && kern_log1p(INFINITY) == INFINITY);
+    assert_true(kern_sigmoid(0.0f) == 0.5f && kern_sigmoid(100.0f) == 1.0f);
+    assert_true(kern_sigmoid(-100.0f) == 0.0f);
+    assert_true(isnan(kern_tanh(NAN)) && isnan(kern_erf(NAN)) && isnan(kern_expm1(NAN)));
+    assert_true(isnan(kern_log1p(NAN)) && isnan(kern_sigmoid(NAN)));
+}
+
 /* log near 1, where it goes through 0. */
 static void test_log__near_one(void **state)
 {
@@ -129,6 +188,8 @@ int main(void)
         cmocka_unit_test(test_philox__uniform_and_threshold),
         cmocka_unit_test(test_exp__accuracy),
         cmocka_unit_test(test_log__accuracy),
+        cmocka_unit_test(test_derived__accuracy),
+        cmocka_unit_test(test_derived__corners),
         cmocka_unit_test(test_log__near_one),
         cmocka_unit_test(test_exp__corners),
         cmocka_unit_test(test_log__corners),
