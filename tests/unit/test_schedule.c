@@ -285,8 +285,9 @@ static void momentum_is_driven(void **state)
     static const struct {
         const char *optimizer;
         int place, slots;
-    } rows[] = {{"sgd", 1, 1},    {"adam", 1, 2}, {"adamw", 1, 2},  {"radam", 1, 2},
-                {"adamax", 1, 2}, {"lion", 1, 1}, {"rmsprop", 4, 2}};
+    } rows[] = {{"sgd", 1, 1},     {"adam", 1, 2},   {"adamw", 1, 2},
+                {"radam", 1, 2},   {"adamax", 1, 2}, {"lion", 1, 1},
+                {"rmsprop", 4, 2}, {"nadam", 1, 2},  {"lamb", 1, 2}};
 
     (void) state;
     for (size_t r = 0; r < CS_COUNT(rows); r++) {
