@@ -204,6 +204,8 @@ CASES = [
     case("scheduler-one-cycle-betas", ADAM, {"lr": 1e-3}, {}, data="toy", epochs=3,
          scheduler=(ONE_CYCLE, {"max_lr": 0.01, "total_steps": 48, "three_phase": True, "anneal_strategy": "linear"},
                     {"max_momentum": 0.94})),
+    case("scheduler-one-cycle-nadam", NAdam, {"lr": 2e-3}, {}, data="toy",
+         scheduler=(ONE_CYCLE, {"max_lr": 0.005, "total_steps": 32}, {"base_momentum": 0.86})),
     case("scheduler-cyclic", SGD, {"lr": 0.1, "momentum": 0.5}, {}, data="toy", epochs=3,
          scheduler=(CYCLIC, {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 9, "step_size_down": 5,
                              "mode": "triangular2"}, {"base_momentum": 0.79})),

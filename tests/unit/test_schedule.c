@@ -285,8 +285,9 @@ static void momentum_is_driven(void **state)
     static const struct {
         const char *optimizer;
         int place, slots;
-    } rows[] = {{"sgd", 1, 1},    {"adam", 1, 2}, {"adamw", 1, 2},  {"radam", 1, 2},
-                {"adamax", 1, 2}, {"lion", 1, 1}, {"rmsprop", 4, 2}};
+    } rows[] = {{"sgd", 1, 1},     {"adam", 1, 2},   {"adamw", 1, 2},
+                {"radam", 1, 2},   {"adamax", 1, 2}, {"lion", 1, 1},
+                {"rmsprop", 4, 2}, {"nadam", 1, 2},  {"lamb", 1, 2}};
 
     (void) state;
     for (size_t r = 0; r < CS_COUNT(rows); r++) {
@@ -574,8 +575,11 @@ static void refusals(void **state)
         {"scheduler=sequence;phases=linear 5 >", CS_EPARSE, 15,
          "phases = linear 5 >: a schedule is missing"},
         {"scheduler=sequence;phases=linear 2.5 > step", CS_EPARSE, 15,
-         "phases = linear 2.5 > step: linear: 2.5: expected a length (a whole number) or "
-         "KEY=VALUE"},
+         "phases = linear 2.5 > step: linear: 2.5: expected a length (a whole number, at "
+         "most 10^9) or KEY=VALUE"},
+        {"scheduler=sequence;phases=linear 1e10 > step", CS_EPARSE, 15,
+         "phases = linear 1e10 > step: linear: 1e10: expected a length (a whole number, at most "
+         "10^9) or KEY=VALUE"},
         {"scheduler=sequence;phases=linear 5 6 > step", CS_EPARSE, 15,
          "phases = linear 5 6 > step: linear: 6: expected KEY=VALUE"},
         {"scheduler=sequence;phases=linaer 5 > step", CS_ENONAME, 15,

@@ -40,8 +40,6 @@ struct train_scheduler {
     bool goes_on;     /* as a later phase: from the rate it finds, not from the initial one */
     /* The momentum in force at first, NAN: leaves it alone. NULL: the same. */
     double (*momentum)(const double *args);
-    /* Rules between settings: CS_ERANGE with the message, or 0. NULL: there are none. */
-    int (*check)(const double *args, struct cs_error *err);
     /* rate->lr is the rate to start from, state is zeroed. NULL: it stays. */
     void (*begin)(const struct train_phase *phase, struct train_rate *rate, double *state,
                   const struct train_now *now);
