@@ -193,17 +193,30 @@ void train_lanes_scatter(train_bundle *b)
 
 /* ---- groups ---- */
 
-static const train_bundle *sorted_bundle; /* qsort has no argument for it */
-
-static int by_optimizer(const void *a, const void *b)
+/* Is trial x to stand before trial y? By optimizer and variant. */
+static bool comes_before(const train_bundle *b, int x, int y)
 {
-    const int x = *(const int *) a, y = *(const int *) b;
-    const struct kern_step *s = &sorted_bundle->update[x], *t = &sorted_bundle->update[y];
+    const struct kern_step *s = &b->update[x], *t = &b->update[y];
     const int names = strcmp(s->optim->name, t->optim->name);
 
-    if (names != 0)
-        return names;
-    return s->variant != t->variant ? s->variant - t->variant : x - y;
+    return names != 0 ? names < 0 : s->variant < t->variant;
+}
+
+/* The trials that fit, those with equal optimizers together; how many. */
+static int sort_fitting(const train_bundle *b, int *sorted)
+{
+    struct kern_lanes_net net;
+    int count = 0;
+
+    for (int k = 0; k < b->trials; k++) {
+        if (!train_spec_lanes(b->spec[k], &net))
+            continue;
+        int at = count++;
+        for (; at > 0 && comes_before(b, k, sorted[at - 1]); at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = k;
+    }
+    return count;
 }
 
 static void add_group(train_bundle *b, const int *trials, int count)
@@ -233,16 +246,11 @@ static void add_group(train_bundle *b, const int *trials, int count)
 static void make_groups(train_bundle *b)
 {
     struct train_lanes *l = b->lanes;
-    int *sorted = cs_xcalloc((size_t) b->trials, sizeof *sorted), fitting = 0;
-    struct kern_lanes_net net;
+    int *sorted = cs_xcalloc((size_t) b->trials + 1, sizeof *sorted);
+    const int fitting = sort_fitting(b, sorted);
 
-    for (int k = 0; k < b->trials; k++) {
+    for (int k = 0; k < b->trials; k++)
         l->group_of[k] = -1;
-        if (train_spec_lanes(b->spec[k], &net))
-            sorted[fitting++] = k;
-    }
-    sorted_bundle = b;
-    qsort(sorted, (size_t) fitting, sizeof *sorted, by_optimizer);
     l->group_count = 0;
     for (int first = 0; first < fitting; first += l->lanes) {
         const int left = fitting - first, count = left < l->lanes ? left : l->lanes;
