@@ -102,8 +102,8 @@ struct kern_cross_entropy {
 };
 
 struct kern_ops {
-    const char *name;     /* "ref", "cpu" */
-    const char *instance; /* "ref", "avx512", "avx2", "generic" */
+    const char *name;                   /* "ref", "cpu" */
+    const char *instance;               /* "ref", "avx512", "avx2", "generic" */
     const struct kern_lanes_ops *lanes; /* small nets, a trial per lane; NULL: not offered */
     void (*matmul)(const struct kern_matmul *m);
     void (*update)(const struct kern_update *u);
