@@ -19,6 +19,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/contract.h"
+#include "kernels/lanes.h"
 #include "kernels/optim.h"
 
 struct cs_error;
@@ -102,8 +103,9 @@ struct kern_cross_entropy {
 };
 
 struct kern_ops {
-    const char *name;     /* "ref", "cpu" */
-    const char *instance; /* "ref", "avx512", "avx2", "generic" */
+    const char *name;                   /* "ref", "cpu" */
+    const char *instance;               /* "ref", "avx512", "avx2", "generic" */
+    const struct kern_lanes_ops *lanes; /* small nets, a trial per lane; NULL: not offered */
     void (*matmul)(const struct kern_matmul *m);
     void (*update)(const struct kern_update *u);
     void (*gather)(const struct kern_gather *g);

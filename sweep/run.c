@@ -22,7 +22,7 @@
 #include "trainer/worker.h"
 #include "version.h"
 
-enum { TICK_MS = 200, AUTO_FUSE = 16, AUTO_FUSE_PARAMETERS = 50000 };
+enum { TICK_MS = 200 };
 
 /* Space that replaced checkpoints may take before they are freed while the sweep runs. */
 static const int64_t garbage_limit = 1 << 30;
@@ -254,10 +254,9 @@ static int bundle_size(const struct run *r, const struct item *first, size_t wai
 {
     if (r->options.fuse > 0)
         return r->options.fuse;
-    if (first->trial->spec->parameters > AUTO_FUSE_PARAMETERS)
-        return 1;
+    const size_t best = (size_t) train_spec_fuse(first->trial->spec);
     const size_t share = (waiting + (size_t) r->slots - 1) / (size_t) r->slots;
-    return share < AUTO_FUSE ? (int) share : AUTO_FUSE;
+    return (int) (share < best ? share : best);
 }
 
 static json_t *trial_json(const struct run *r, const struct item *item)

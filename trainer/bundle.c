@@ -16,48 +16,11 @@
 
 #include "common/cs_error.h"
 #include "trainer/bundle_impl.h"
+#include "trainer/bundle_lanes.h"
+#include "trainer/bundle_state.h"
 #include "trainer/gradient_impl.h"
 
 enum { SLOT_SHIFT = 21 * 16 };
-
-/* In force for one parameter group of one trial; momentum NAN: as configured. */
-struct rate {
-    double lr, momentum;
-};
-
-struct train_bundle {
-    const struct kern_ops *ops;
-    const struct train_data *data;
-    const struct train_model *model; /* of the trial at 0, whichever that is: shapes are equal */
-    int trials, group, capacity, features;
-    int batch_size, eval_size, steps;
-    bool shuffle;
-    int epoch, step;
-    struct train_spec **spec;          /* [capacity], borrowed */
-    const struct train_model **models; /* [capacity] */
-    uint64_t *seed;                    /* [capacity] */
-    struct rate *rate;                 /* [capacity][TRAIN_GROUPS] */
-    double *memory;                    /* [capacity][TRAIN_GROUPS][KERN_MEMORY] */
-    struct kern_step *update;          /* [segments][capacity] */
-    bool *trained;                     /* [segments] */
-    struct train_sums *sums;           /* [capacity] */
-    double *batch_loss;                /* [group] */
-    int64_t *batch_correct;            /* [group] */
-    size_t floats;
-    float *w, *slot_memory[KERN_SLOTS], *slot[KERN_SLOTS]; /* [capacity][floats] */
-    float *grad;                                           /* [group][floats] */
-    float *scratch; /* [floats], for optimizers that work by tensors; else NULL */
-    float
-        *total; /* [capacity][floats], sums of accumulated gradients; NULL when no trial has any */
-    float *act_memory;
-    struct train_buffers *nodes; /* [node_count], [group] trials each */
-    uint8_t *have;               /* [node_count], see train_pass */
-    bool *masked;                /* [node_count] */
-    uint32_t *order;             /* [capacity][train count] */
-    uint32_t *rows_index;        /* [group][largest batch] */
-    int32_t *labels;             /* [group][largest batch] */
-    int order_epoch;             /* the epoch that order holds, -1 = none */
-};
 
 /* The nodes' matrices for `group` trials: x, xt, g, gt each large enough for training and evaluation. */
 static int allocate_nodes(train_bundle *b, struct cs_error *err)
@@ -138,7 +101,7 @@ static void take_spec(train_bundle *b, int k, struct train_spec *spec)
 static void reset_rates(train_bundle *b, int k)
 {
     for (int g = 0; g < TRAIN_GROUPS; g++)
-        b->rate[k * TRAIN_GROUPS + g] = (struct rate){
+        b->rate[k * TRAIN_GROUPS + g] = (struct train_rate){
             .lr = g < b->spec[k]->group_count ? b->spec[k]->groups[g].args[0] : 0, .momentum = NAN};
     memset(train_bundle_memory(b, k), 0, TRAIN_GROUPS * KERN_MEMORY * sizeof *b->memory);
 }
@@ -184,6 +147,8 @@ int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
     int rc = allocate_arenas(b, err);
     if (rc == 0)
         rc = allocate_nodes(b, err);
+    if (rc == 0 && group == 0)
+        rc = train_lanes_create(b, err);
     if (rc < 0)
         train_bundle_free(b);
     else
@@ -218,6 +183,7 @@ void train_bundle_free(train_bundle *b)
     free(b->order);
     free(b->rows_index);
     free(b->labels);
+    train_lanes_free(b->lanes);
     free(b);
 }
 
@@ -243,11 +209,13 @@ int train_bundle_step(const train_bundle *b)
 
 float *train_bundle_weights(train_bundle *b, int k)
 {
+    train_lanes_view(b, k);
     return b->w + (size_t) k * b->floats;
 }
 
 float *train_bundle_slot(train_bundle *b, int k, int slot)
 {
+    train_lanes_view(b, k);
     return slot < train_spec_slots(b->spec[k]) ? b->slot[slot] + (size_t) k * b->floats : NULL;
 }
 
@@ -301,7 +269,7 @@ double *train_bundle_memory(train_bundle *b, int k)
 
 void train_bundle_set_rate(train_bundle *b, int k, int group, double lr, double momentum)
 {
-    b->rate[k * TRAIN_GROUPS + group] = (struct rate){lr, momentum};
+    b->rate[k * TRAIN_GROUPS + group] = (struct train_rate){lr, momentum};
 }
 
 void train_bundle_clear_sums(train_bundle *b)
@@ -333,7 +301,7 @@ static struct train_pass begin_pass(train_bundle *b, int first, int rows, bool t
         .nodes = b->nodes,
         .have = b->have,
         .masked = b->masked,
-        .w = train_bundle_weights(b, first),
+        .w = b->w + (size_t) first * b->floats,
         .grad = b->grad,
         .w_stride = b->floats,
         .step = b->update + first,
@@ -438,14 +406,13 @@ static void add_sums(struct train_sums *sums, const train_bundle *b, const struc
     }
 }
 
-/* The numbers of trial k's optimizer step t: once per parameter group, then for every segment of it. */
-static void begin_steps(train_bundle *b, int k, int64_t t)
+void train_bundle_begin_steps(train_bundle *b, int k, int64_t t)
 {
     const struct train_spec *spec = b->spec[k];
     struct kern_hyper hyper[TRAIN_GROUPS];
 
     for (int g = 0; g < spec->group_count; g++) {
-        const struct rate *rate = &b->rate[k * TRAIN_GROUPS + g];
+        const struct train_rate *rate = &b->rate[k * TRAIN_GROUPS + g];
         double args[KERN_OPTIM_ARGS];
         memcpy(args, spec->groups[g].args, sizeof args);
         if (!isnan(rate->momentum))
@@ -475,7 +442,7 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
         const uint32_t *order = b->order + (size_t) (first + t) * count + start;
         for (int r = 0; r < rows; r++)
             b->rows_index[(size_t) t * (size_t) rows + (size_t) r] = b->data->train.index[order[r]];
-        begin_steps(b, first + t, update_number(b, first + t));
+        train_bundle_begin_steps(b, first + t, update_number(b, first + t));
         pass.keep_gradients =
             pass.keep_gradients || train_gradient_is_worked_on(b->spec[first + t]);
     }
@@ -507,8 +474,11 @@ void train_bundle_train_step(train_bundle *b, double *grad_norm)
 
     if (b->order_epoch != b->epoch)
         prepare_orders(b);
+    if (b->lanes)
+        train_lanes_train(b, rows, grad_norm);
     for (int first = 0; first < b->trials; first += b->group)
-        train_group(b, first, rows, last, grad_norm);
+        if (!train_lanes_has(b, first))
+            train_group(b, first, rows, last, grad_norm);
     b->step++;
     if (last) {
         b->step = 0;
@@ -521,7 +491,11 @@ void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
     const struct train_side *side = &b->data->val;
 
     memset(sums, 0, (size_t) b->trials * sizeof *sums);
+    if (b->lanes)
+        train_lanes_evaluate(b, sums);
     for (int first = 0; first < b->trials; first += b->group) {
+        if (train_lanes_has(b, first))
+            continue;
         for (int64_t start = 0; start < side->count; start += b->eval_size) {
             const int64_t left = side->count - start;
             const int rows = left < b->eval_size ? (int) left : b->eval_size;
@@ -546,9 +520,9 @@ bool train_bundle_between_updates(const train_bundle *b)
     return true;
 }
 
-bool train_bundle_finite(const train_bundle *b, int k)
+bool train_bundle_finite(train_bundle *b, int k)
 {
-    const float *w = b->w + (size_t) k * b->floats;
+    const float *w = train_bundle_weights(b, k);
 
     for (int i = 0; i < b->model->segment_count; i++) {
         const struct train_segment *s = &b->model->segments[i];
@@ -561,12 +535,14 @@ bool train_bundle_finite(const train_bundle *b, int k)
 
 void train_bundle_remove(train_bundle *b, int k)
 {
+    train_lanes_scatter(b);
+
     const int last = --b->trials;
     const size_t bytes = b->floats * sizeof(float);
 
     if (k == last)
         return; /* at 0 the bundle is empty: nothing looks at the model any more */
-    memcpy(train_bundle_weights(b, k), train_bundle_weights(b, last), bytes);
+    memcpy(b->w + (size_t) k * b->floats, b->w + (size_t) last * b->floats, bytes);
     if (b->total)
         memcpy(b->total + (size_t) k * b->floats, b->total + (size_t) last * b->floats, bytes);
     for (int i = 0; i < KERN_SLOTS && b->slot[i]; i++)

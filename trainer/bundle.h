@@ -30,7 +30,10 @@ struct train_sums {
     int64_t norms;
 };
 
-/* data must outlive the bundle. group: trials per call of an operation, 0 = what suits the backend. */
+/*
+ * data must outlive the bundle. group: trials per call of an operation, 0 = what suits the backend: small nets go
+ * into the lanes of vectors, others one after the other.
+ */
 int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
                         struct train_spec *const *specs, int trials, const struct train_data *data,
                         int group, struct cs_error *err);
@@ -73,7 +76,7 @@ void train_bundle_clear_sums(train_bundle *bundle);
 void train_bundle_evaluate(train_bundle *bundle, struct train_sums *sums);
 
 /* Are all weights of trial k finite? */
-bool train_bundle_finite(const train_bundle *bundle, int k);
+bool train_bundle_finite(train_bundle *bundle, int k);
 
 /* Take trial k out; the last trial takes its place. Its spec is not looked at again. */
 void train_bundle_remove(train_bundle *bundle, int k);

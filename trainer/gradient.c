@@ -23,7 +23,7 @@ static const struct train_segment *trained(const struct train_pass *pass, int *i
     return *i < pass->model->segment_count ? &pass->model->segments[*i] : NULL;
 }
 
-static double norm_of(const struct train_pass *pass, const float *grad)
+double train_gradient_norm(const struct train_pass *pass, const float *grad)
 {
     const struct train_segment *s;
     double sum = 0;
@@ -71,7 +71,7 @@ static void penalise_and_clip(const struct train_gradient *g, const struct train
     }
     if (!(spec->clip_norm > 0) && !g->last)
         return;
-    const double norm = norm_of(pass, grad);
+    const double norm = train_gradient_norm(pass, grad);
     const float factor = (float) (spec->clip_norm / (norm + 1e-6));
     g->sums->norm += norm;
     g->sums->norms++;

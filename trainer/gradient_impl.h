@@ -23,6 +23,9 @@ struct train_gradient {
 /* Does the trial want its whole gradient in every step? */
 bool train_gradient_is_worked_on(const struct train_spec *spec);
 
+/* The norm of a trial's gradient: over its trained segments, of pass->model, as pass->ops computes it. */
+double train_gradient_norm(const struct train_pass *pass, const float *grad);
+
 /*
  * pass->grad holds the batch's gradient of trial t: accumulate; and when the update is due add the L1 penalty, clip,
  * update. *norm is set at the epoch's last batch.

@@ -114,6 +114,9 @@ void train_spec_config(struct cs_buf *out, const struct train_spec *spec);
 int train_spec_load(struct train_spec **out, const char *name, const char *text, size_t size,
                     struct cs_error *err);
 
+/* How many trials of its shape are best trained together in one bundle; 1: alone. */
+int train_spec_fuse(const struct train_spec *spec);
+
 /* Can its data be read on this machine? CS_EUNAVAILABLE with what to do about it; nothing is loaded. */
 int train_spec_check_data(const struct train_spec *spec, struct cs_error *err);
 

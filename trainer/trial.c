@@ -363,13 +363,13 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
     return write_epoch(trial, row, seconds, samples_per_second, err);
 }
 
-/* Automatic: when the time since the last save has earned a hundred times its cost. */
-bool train_trial_save_due(const struct train_trial *trial)
+/* Automatic: when the trial's share of the time since the last save has earned a hundred times its cost. */
+bool train_trial_save_due(const struct train_trial *trial, int together)
 {
     if (trial->spec->checkpoint_every > 0)
         return trial->now.epoch % trial->spec->checkpoint_every == 0;
     const double cost = trial->save_cost > 0 ? trial->save_cost : 0.03;
-    return cs_mono_seconds() - trial->saved_at >= 100 * cost;
+    return cs_mono_seconds() - trial->saved_at >= 100 * cost * together;
 }
 
 json_t *train_trial_last_json(const struct train_trial *trial)

@@ -114,8 +114,8 @@ int train_trial_restore_best(struct train_trial *trial, train_bundle *bundle, in
 int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckpt_store *store,
                      struct cs_error *err);
 
-/* Is a checkpoint due after this epoch? */
-bool train_trial_save_due(const struct train_trial *trial);
+/* Is a checkpoint due after this epoch? together: trials that share the worker's time. */
+bool train_trial_save_due(const struct train_trial *trial, int together);
 
 /* {TAG: value} of the last row, and {TAG: {value, epoch}} of the best values. */
 json_t *train_trial_last_json(const struct train_trial *trial);

@@ -224,7 +224,7 @@ static int end_epoch(struct batch *b, int k, bool evaluated, double seconds,
         rc = train_trial_end_events(trial, &err);
     if (rc == 0 && over)
         rc = train_trial_restore_best(trial, b->bundle, k, b->worker->store, &err);
-    if (rc == 0 && (over || train_trial_save_due(trial)))
+    if (rc == 0 && (over || train_trial_save_due(trial, b->count)))
         rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
     if (rc < 0) {
         fail_trial(b, k, &err);

@@ -11,6 +11,7 @@
 #include "kernels/cpu/activate.h"
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/gather.h"
+#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/loss.h"
 #include "kernels/cpu/product.h"
 
@@ -94,6 +95,7 @@ static void cpu_add_sign(float *RESTRICT g, const float *RESTRICT w, size_t coun
 const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .name = "cpu",
     .instance = TEXT(KERN_INSTANCE),
+    .lanes = &cpu_lanes,
     .matmul = cpu_matmul,
     .update = cpu_update,
     .gather = cpu_gather,

@@ -26,7 +26,8 @@ LAYERS = ["flatten > linear 64 > relu > dropout 0.25 > linear 32 > relu > linear
 OPTIMIZERS = {
     "sgd": [], "adam": ["exp_avg", "exp_avg_sq"], "adamw": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"],
     "adagrad": ["sum"], "adadelta": ["square_avg", "acc_delta"], "adamax": ["exp_avg", "exp_inf"],
-    "radam": ["exp_avg", "exp_avg_sq"], "lion": ["exp_avg"],
+    "radam": ["exp_avg", "exp_avg_sq"], "lion": ["exp_avg"], "nadam": ["exp_avg", "exp_avg_sq"],
+    "rprop": ["prev", "step_size"], "asgd": ["ax"], "lamb": ["exp_avg", "exp_avg_sq"],
 }
 EPOCHS, LIMIT, BATCH, SEED = 2, 2000, 64, 7
 STEPS = (LIMIT + BATCH - 1) // BATCH
