@@ -52,6 +52,10 @@ const struct kern_ops *const *kern_cpu_instances(void)
 
 static int find_capped(const struct kern_ops **out, const char *cap, struct cs_error *err)
 {
+    if (strcmp(cap, "ref") == 0) {
+        *out = &kern_ref;
+        return 0;
+    }
     for (int i = 0; i < INSTANCES; i++) {
         if (strcmp(cap, instance_names[i]) != 0)
             continue;
@@ -61,7 +65,7 @@ static int find_capped(const struct kern_ops **out, const char *cap, struct cs_e
         *out = runnable(i);
         return 0;
     }
-    return cs_fail(err, CS_ERANGE, "CSWEEP_CPU = %s: must be one of generic, avx2, avx512", cap);
+    return cs_fail(err, CS_ERANGE, "CSWEEP_CPU = %s: must be one of generic, avx2, avx512, ref", cap);
 }
 
 int kern_backend_find(const struct kern_ops **out, const char *name, struct cs_error *err)

@@ -8,7 +8,7 @@
  * are checked by the caller before training. One call runs on the calling thread.
  *
  * Backends: "ref" (naive loops, the oracle, kept for ever), "cpu" (fastest instance this machine has: avx512,
- * avx2 with FMA, generic; CSWEEP_CPU=generic|avx2|avx512 caps it).
+ * avx2 with FMA, generic; CSWEEP_CPU=generic|avx2|avx512 caps it, CSWEEP_CPU=ref puts the oracle in its place).
  */
 #ifndef KERN_KERNELS_H
 #define KERN_KERNELS_H

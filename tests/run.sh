@@ -17,7 +17,7 @@
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -u
 
-debian="git g++ strace libcmocka-dev clang-format python3-venv python3-numpy python3-torch libopenblas0-pthread" # or torch gets the reference BLAS
+debian="git g++ clang valgrind strace libcmocka-dev clang-format python3-venv python3-numpy python3-torch libopenblas0-pthread" # or torch gets the reference BLAS
 pypi="tensorboard==2.20.0 safetensors==0.8.0 numpy==2.2.6 setuptools==79.0.1" # tensorboard wants pkg_resources
 
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

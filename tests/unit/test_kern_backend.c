@@ -45,7 +45,7 @@ static void test_backend__bad_cap(void **state)
     (void) state;
     setenv("CSWEEP_CPU", "sse9", 1);
     assert_int_equal(kern_backend_find(&ops, "cpu", &err), CS_ERANGE);
-    assert_string_equal(err.detail, "CSWEEP_CPU = sse9: must be one of generic, avx2, avx512");
+    assert_string_equal(err.detail, "CSWEEP_CPU = sse9: must be one of generic, avx2, avx512, ref");
     assert_null(ops);
     setenv("CSWEEP_CPU", "avx512", 1);
     rc = kern_backend_find(&ops, "cpu", &err);
