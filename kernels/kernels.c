@@ -65,7 +65,8 @@ static int find_capped(const struct kern_ops **out, const char *cap, struct cs_e
         *out = runnable(i);
         return 0;
     }
-    return cs_fail(err, CS_ERANGE, "CSWEEP_CPU = %s: must be one of generic, avx2, avx512, ref", cap);
+    return cs_fail(err, CS_ERANGE, "CSWEEP_CPU = %s: must be one of generic, avx2, avx512, ref",
+                   cap);
 }
 
 int kern_backend_find(const struct kern_ops **out, const char *name, struct cs_error *err)
