@@ -19,6 +19,14 @@ extern const struct kern_ops kern_cpu_two_panel;
 /* Parts of "ref" in files of their own. */
 void kern_ref_activate(const struct kern_activate *a);
 void kern_ref_activate_grad(const struct kern_activate *a);
+/* Of kern_ref, in ref_conv.c. */
+void kern_ref_conv_forward(const struct kern_conv *v);
+void kern_ref_conv_dx(const struct kern_conv *v);
+void kern_ref_conv_dw(const struct kern_conv *v);
+void kern_ref_maxpool(const struct kern_pool *p);
+void kern_ref_maxpool_grad(const struct kern_pool *p);
+void kern_ref_avgpool(const struct kern_pool *p);
+void kern_ref_avgpool_grad(const struct kern_pool *p);
 
 /* Which terms of a product that are zero avx2 leaves out. The bits are the same: for tests and benches. */
 enum kern_skip {

@@ -31,6 +31,16 @@
  *    by value to [-v, v]; the norm n by rule 6; and clipping by it, g * c with c = (float) (max / (n + 1e-6)), only
  *    where c < 1.
  *
+ * 14 Convolution of x [c][h][w] by w [o][c][kh][kw], c being the channels of o's group. y: one chain (rule 1) over
+ *    (c, kh, kw), zeros where a tap lies in the padding; then the epilogue. Gradients take output positions in *block
+ *    order*, by (oh / 2, ow / 2, oh % 2, ow % 2). dx: one chain over positions, then the o of the group, of dy * w
+ *    for the taps that lie inside x; then the mask of rule 3. dw: per sample one chain over positions of
+ *    dy * x; db: per sample the sum ((+0 + dy) + ...) over positions; both then added in order of samples from +0.
+ * 15 Pooling, windows taken in raster order. Maximum: the first of a window's largest, in raster order; its
+ *    gradient goes to that element alone. Average: ((+0 + x) + ...) in raster order, / (float) count, the
+ *    gradient of each element dy / (float) count. Where windows overlap an element's gradients are added from +0 in
+ *    order of windows. An element that is <= 0 and came out of a ReLU gets +0 (rule 3).
+ *
  * None of this depends on how many trials are trained together, on threads, on the slot, or on the instruction
  * set. A trial whose loss or weights are not finite has diverged; its bits are not promised.
  *

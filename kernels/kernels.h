@@ -19,6 +19,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/contract.h"
+#include "kernels/conv.h"
 #include "kernels/lanes.h"
 #include "kernels/optim.h"
 
@@ -125,6 +126,14 @@ struct kern_ops {
     void (*add_sign)(float *g, const float *w, size_t count, float l1);
     void (*activate)(const struct kern_activate *a); /* rule 12, as the next */
     void (*activate_grad)(const struct kern_activate *a);
+    void (*conv_forward)(
+        const struct kern_conv *v);             /* y from x, w, bias: rule 14, as the next two */
+    void (*conv_dx)(const struct kern_conv *v); /* dx from dy, w (and x where v->relu) */
+    void (*conv_dw)(const struct kern_conv *v); /* dw and db, those not NULL, from x and dy */
+    void (*maxpool)(const struct kern_pool *p); /* y from x: rule 15, as the next three */
+    void (*maxpool_grad)(const struct kern_pool *p); /* dx from x and dy */
+    void (*avgpool)(const struct kern_pool *p);
+    void (*avgpool_grad)(const struct kern_pool *p);
 };
 
 /* The table of "ref" or "cpu". CS_ENONAME for another name; CS_EUNAVAILABLE when CSWEEP_CPU names an instance

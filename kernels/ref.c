@@ -281,4 +281,11 @@ const struct kern_ops kern_ref = {
     .add_sign = ref_add_sign,
     .activate = kern_ref_activate,
     .activate_grad = kern_ref_activate_grad,
+    .conv_forward = kern_ref_conv_forward,
+    .conv_dx = kern_ref_conv_dx,
+    .conv_dw = kern_ref_conv_dw,
+    .maxpool = kern_ref_maxpool,
+    .maxpool_grad = kern_ref_maxpool_grad,
+    .avgpool = kern_ref_avgpool,
+    .avgpool_grad = kern_ref_avgpool_grad,
 };

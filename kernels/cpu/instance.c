@@ -9,10 +9,13 @@
 
 #include "kernels/backend_impl.h"
 #include "kernels/cpu/activate.h"
+#include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_dw.h"
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/gather.h"
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/loss.h"
+#include "kernels/cpu/pool.h"
 #include "kernels/cpu/product.h"
 
 static void cpu_relu(float *x, size_t count)
@@ -113,4 +116,11 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .add_sign = cpu_add_sign,
     .activate = cpu_activate,
     .activate_grad = cpu_activate_grad,
+    .conv_forward = cpu_conv_forward,
+    .conv_dx = cpu_conv_dx,
+    .conv_dw = cpu_conv_dw,
+    .maxpool = cpu_maxpool,
+    .maxpool_grad = cpu_maxpool_grad,
+    .avgpool = cpu_avgpool,
+    .avgpool_grad = cpu_avgpool_grad,
 };

@@ -22,7 +22,8 @@ import torch
 import artifacts
 import oracle
 
-LAYERS = ["flatten > linear 64 > relu > dropout 0.25 > linear 32 > relu > linear 10", "flatten > linear 10"]
+LAYERS = ["flatten > linear 64 > relu > dropout 0.25 > linear 32 > relu > linear 10", "flatten > linear 10",
+          "conv 4 5 stride 2 > relu > maxpool 2 > conv 8 3 groups 2 > relu > globalavgpool > flatten > linear 10"]
 OPTIMIZERS = {
     "sgd": [], "adam": ["exp_avg", "exp_avg_sq"], "adamw": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"],
     "adagrad": ["sum"], "adadelta": ["square_avg", "acc_delta"], "adamax": ["exp_avg", "exp_inf"],
@@ -41,7 +42,7 @@ def tensors(data):
 
 def check_model(checks, name, layers, sweep, reference, row, test):
     """Returns the parameters, {name: shape}."""
-    net = oracle.network(layers, 784)
+    net = oracle.network(layers, (1, 28, 28))
     model, _ = tensors(artifacts.blob(sweep.store, reference, "model.safetensors"))
     try:
         net.load_state_dict(model, strict=True)

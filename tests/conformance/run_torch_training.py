@@ -220,6 +220,13 @@ CASES = [
       for layer in ("gelu", "gelu_tanh", "tanh", "sigmoid", "leaky_relu 0.2", "elu 0.7", "silu", "softplus 1.5 3")),
     case("res", SGD, {"lr": 0.1}, {}, data="toy", wrong_run={"mask_shift": 1},
          layers="linear 24 > relu > res(linear 24 > dropout 0.3 > tanh > relu > res(relu > linear 24)) > relu > linear 2"),
+    case("lenet", SGD, {"lr": 0.1}, {"lr": 0.101}, data="images", layers="conv 6 5 pad 2 > relu > maxpool 2 > conv 16 5 > relu > "
+         "maxpool 2 > flatten > linear 120 > relu > linear 84 > relu > linear 10"),
+    case("lenet-avgpool", SGD, {"lr": 0.03, "momentum": 0.9}, {"momentum": 0.89}, data="images", layers="conv 6 5 pad 2 > tanh > avgpool 2 > conv 16 5 > "
+         "tanh > avgpool 2 > flatten > linear 120 > tanh > linear 84 > tanh > linear 10"),
+    case("conv", SGD, {"lr": 0.05}, {}, data="images", wrong_run={"mask_shift": 1}, batch=33, layers="conv 6 4 stride 2 pad 2 > relu > "
+         "dropout 0.2 > conv 9 3 groups 3 pad 1 > maxpool 3 stride 2 > relu > res(conv 9 3 dilation 2 pad 2 > relu > conv 9 1) > "
+         "relu > avgpool 3 stride 1 > gelu > globalavgpool > flatten > linear 10"),
     case("split", ADAM, {"lr": 5e-3}, {"lr": 5.05e-3}, data="split"),
 ]
 SPLIT_ROWS, SPLIT_VAL = 1003, 201
@@ -291,6 +298,9 @@ STATE_BOUND = 2e-5
 
 def data_of(kind):
     """(csweep's keys, training set, validation set)"""
+    if kind == "images":
+        sets = oracle.fashion("train", 640), oracle.fashion("t10k")
+        return {"dataset": "fashion-mnist", "limit": 640}, *sets
     if kind == "fashion":
         keys = {"dataset": "fashion-mnist", "limit": 2000, "normalize": "0.2860 0.3530"}
         sets = oracle.fashion("train", 2000, 0.2860, 0.3530), oracle.fashion("t10k", 0, 0.2860, 0.3530)
@@ -388,7 +398,7 @@ def check_initial(checks, folder, data):
         place = os.path.join(folder, f"initial-{seed}")
         os.makedirs(place)
         model, _, _ = run_csweep(place, "initial", c, data["toy"][0], c["settings"])
-        net = oracle.network(c["layers"], 20)
+        net = oracle.network(c["layers"], (20,))
         oracle.initialise(net, seed)
         for name, value in net.state_dict().items():
             checks.equal(f"initial {name}, seed {seed}", model[name].tobytes(), value.numpy().tobytes())
@@ -438,7 +448,7 @@ def main():
     chosen = sys.argv[1:]
     if not os.path.isdir(oracle.FASHION):
         harness.skip("no Fashion-MNIST here (Debian's package dataset-fashion-mnist)")
-    data = {kind: data_of(kind) for kind in ("fashion", "toy", "split")}
+    data = {kind: data_of(kind) for kind in ("fashion", "images", "toy", "split")}
     check_initial(checks, folder, data)
     check_schedules(checks, folder)
     check_ways(checks, folder)

@@ -31,6 +31,10 @@ NETS = {
     "quickstart": (IMAGES, "flatten > linear 512 > relu > linear 512 > relu > linear 10", 1, 40, 16),
     "dropout": (IMAGES, "flatten > linear 256 > relu > dropout 0.5 > linear 128 > relu > dropout 0.5 > linear 10", 1, 70, 64),
 }
+NETS["lenet"] = (IMAGES, "conv 6 5 pad 2 > relu > maxpool 2 > conv 16 5 > relu > maxpool 2 > flatten > linear 120 > relu > "
+                 "linear 84 > relu > linear 10", 1, 46, 16)
+NETS["conv"] = (IMAGES, "conv 5 4 stride 2 pad 2 > relu > dropout 0.2 > conv 10 3 groups 5 > avgpool 3 stride 2 > "
+                "res(conv 10 3 pad 2 dilation 2 > relu > conv 10 1) > relu > globalavgpool > flatten > linear 10", 1, 30, 17)
 BUILDS = {
     "gcc -O0": ["gcc", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0", "-DCSWEEP_KERNEL_OPTIMIZE=-O0"],
     "clang -O3": ["clang", "-DCMAKE_BUILD_TYPE=Release"],

@@ -121,8 +121,8 @@ class Masked(torch.nn.Dropout):
     def forward(self, x):
         if not self.training or self.p == 0:
             return x
-        mask = dropout_mask(self.seed, self.p, x.shape[0], x.shape[1], self.step_number, self.layer)
-        return x * torch.from_numpy(mask)
+        mask = dropout_mask(self.seed, self.p, x.shape[0], x[0].numel(), self.step_number, self.layer)
+        return x * torch.from_numpy(mask).reshape(x.shape)
 
 
 class Residual(torch.nn.Module):
@@ -158,8 +158,8 @@ def split_layers(text):
 class Builder:
     """Layers counted as csweep counts them: a block's beginning and end are layers of their own."""
 
-    def __init__(self, features, seed):
-        self.features, self.seed, self.index = features, seed, 0
+    def __init__(self, shape, seed):
+        self.shape, self.seed, self.index = tuple(shape), seed, 0
 
     def build(self, text):
         return torch.nn.Sequential(*(self.layer(part) for part in split_layers(text)))
@@ -172,29 +172,45 @@ class Builder:
             self.index += 1
             return Residual(body)
         kind, *words = text.split()
-        numbers = [float(word) for word in words]
+        module = self.module(kind, [float(w) for w in words if not w.isalpha()],
+                             dict(zip(words[:-1], words[1:])), index)
+        with torch.no_grad():
+            self.shape = tuple(module.eval()(torch.zeros(1, *self.shape)).shape[1:])
+        return module.train()
+
+    def module(self, kind, numbers, named, index):
+        def word(name, default):
+            return int(named.get(name, default))
+
         if kind == "flatten":
             return torch.nn.Flatten()
         if kind == "linear":
-            before, self.features = self.features, int(numbers[0])
-            return torch.nn.Linear(before, self.features)
+            return torch.nn.Linear(int(np.prod(self.shape)), int(numbers[0]))
+        if kind == "conv":
+            return torch.nn.Conv2d(self.shape[0], int(numbers[0]), int(numbers[1]), word("stride", 1), word("pad", 0),
+                                   word("dilation", 1), word("groups", 1))
+        if kind in ("maxpool", "avgpool"):
+            pool = torch.nn.MaxPool2d if kind == "maxpool" else torch.nn.AvgPool2d
+            return pool(int(numbers[0]), word("stride", int(numbers[0])))
+        if kind == "globalavgpool":
+            return torch.nn.AdaptiveAvgPool2d(1)
         if kind == "dropout":
             return Masked(numbers[0], self.seed, index)
         return ACTIVATIONS[kind](*numbers)
 
 
-def network(layers, features, seed=0):
-    """torch.nn.Sequential from the text `flatten > linear 512 > relu`; its weights are PyTorch's."""
-    return Builder(features, seed).build(layers)
+def network(layers, shape, seed=0):
+    """torch.nn.Sequential from the text `flatten > linear 512 > relu`; its weights are PyTorch's. shape: of a sample."""
+    return Builder(shape, seed).build(layers)
 
 
 def initialise(net, seed):
     """Parameters are counted in state_dict order."""
     index = 0
     for module in net.modules():
-        if not isinstance(module, torch.nn.Linear):
+        if not isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
             continue
-        fan_in = module.in_features
+        fan_in = module.weight[0].numel()
         bounds = (math.sqrt(3.0) * math.sqrt(2.0 / (1.0 + 5.0)) / math.sqrt(fan_in), 1.0 / math.sqrt(fan_in))
         for parameter, bound in zip((module.weight, module.bias), bounds):
             values = initial(seed, index, parameter.numel(), bound).reshape(tuple(parameter.shape))
@@ -236,7 +252,7 @@ def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epoch
     every = work.get("accumulate", 1)
     torch.set_num_threads(1)
     x, y, vx, vy = (torch.from_numpy(np.ascontiguousarray(a)) for a in (*train_set, *val_set))
-    net = network(layers, int(np.prod(x.shape[1:])), seed)
+    net = network(layers, x.shape[1:], seed)
     initialise(net, seed)
     optimizer = make_optimizer(net)
     scheduler = make_scheduler(optimizer) if make_scheduler else None

@@ -362,6 +362,68 @@ static void refusals_name_the_layer(void **state)
             "layer 3 (linear 10): its input is 1 x 28 x 28; put flatten before it");
 }
 
+static void images_through_convolution(void **state)
+{
+    struct train_model *m = NULL;
+    struct cs_error err;
+    struct cs_buf out = {0};
+
+    (void) state;
+    assert_int_equal(
+        train_model_create(&m,
+                           "conv 6 5 pad 2 stride 1 > relu > maxpool 2 stride 2 > "
+                           "conv 16 3 groups 2 dilation 2 stride 3 > avgpool 2 stride 1 > "
+                           "globalavgpool > flatten > linear 3",
+                           &image, &err),
+        0);
+    train_model_text(&out, m);
+    assert_string_equal(
+        out.data, "conv 6 5 pad 2 > relu > maxpool 2 > conv 16 3 stride 3 dilation 2 groups 2 "
+                  "> avgpool 2 stride 1 > globalavgpool > flatten > linear 3");
+    static const int shapes[][3] = {{6, 28, 28}, {6, 28, 28}, {6, 14, 14},
+                                    {16, 4, 4},  {16, 3, 3},  {16, 1, 1}};
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(m->layers[i].out.ndim, 3);
+        assert_memory_equal(m->layers[i].out.dim, shapes[i], sizeof shapes[i]);
+    }
+    const struct train_segment *w = &m->segments[2];
+    assert_string_equal(w->name, "3.weight");
+    assert_int_equal(w->ndim, 4);
+    assert_memory_equal(w->dim, ((int[]){16, 3, 3, 3}), 4 * sizeof(int));
+    assert_true(fabs(w->bound - 1 / sqrt(27)) < 1e-12);
+    assert_true(fabs(m->segments[3].bound - 1 / sqrt(27)) < 1e-12);
+    assert_int_equal(m->parameters, 6 * 25 + 6 + 16 * 27 + 16 + 16 * 3 + 3);
+    cs_buf_clear(&out);
+    train_model_free(m);
+}
+
+static void refusals_of_images(void **state)
+{
+    (void) state;
+    refused("conv 6 5 > linear 2", &row7, CS_ERANGE,
+            "layer 1 (conv 6 5): its input is flat, 7 numbers; expected channels x height x width");
+    refused("conv 6 > flatten > linear 2", &image, CS_EPARSE,
+            "layer 1 (conv 6): too few arguments; expected "
+            "`conv FILTERS KERNEL [stride S] [pad P] [dilation D] [groups G]`");
+    refused("conv 6 29 > flatten > linear 2", &image, CS_ERANGE,
+            "layer 1 (conv 6 29): its kernel does not fit into 28 x 28");
+    refused("conv 6 5 groups 3 > flatten > linear 2", &image, CS_ERANGE,
+            "layer 1 (conv 6 5 groups 3): groups must divide the 1 channels and the 6 filters");
+    refused("conv 6 5 stride 0 > flatten > linear 2", &image, CS_ERANGE,
+            "layer 1 (conv 6 5 stride 0): stride must be a whole number in [1, 1024]");
+    refused("conv 6 65 > flatten > linear 2", &image, CS_ERANGE,
+            "layer 1 (conv 6 65): kernel must be a whole number in [1, 64]");
+    refused("maxpool 29 > flatten > linear 2", &image, CS_ERANGE,
+            "layer 1 (maxpool 29): its window does not fit into 28 x 28");
+    refused("avgpool 1.5 > flatten > linear 2", &image, CS_ERANGE,
+            "layer 1 (avgpool 1.5): the window must be a whole number in [1, 1024]");
+    refused("linear 4 > globalavgpool", &row7, CS_ERANGE,
+            "layer 2 (globalavgpool): its input is flat, 4 numbers; expected channels x height x "
+            "width");
+    refused("conv 2 3 > linear 2", &image, CS_ERANGE,
+            "layer 2 (linear 2): its input is 2 x 26 x 26; put flatten before it");
+}
+
 static void refusals_of_the_text(void **state)
 {
     (void) state;
@@ -512,6 +574,8 @@ int main(void)
         cmocka_unit_test(initial_values_by_their_place),
         cmocka_unit_test(initial_values_depend_on_the_seed_alone),
         cmocka_unit_test(refusals_name_the_layer),
+        cmocka_unit_test(images_through_convolution),
+        cmocka_unit_test(refusals_of_images),
         cmocka_unit_test(refusals_of_the_text),
         cmocka_unit_test(a_model_has_at_most_256_layers),
         cmocka_unit_test(long_layers_are_cut_in_messages),

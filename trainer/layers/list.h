@@ -7,4 +7,8 @@
     X(linear)           \
     X(relu)             \
     X(dropout)          \
-    X(res)
+    X(res)              \
+    X(conv)             \
+    X(maxpool)          \
+    X(avgpool)          \
+    X(globalavgpool)
