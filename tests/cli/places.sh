@@ -45,4 +45,4 @@ same "$talk/last" "the last line" '0 done, 1 failed of 1 trials'
 note
 
 export CSWEEP_CPU=foo
-refused 'CSWEEP_CPU = foo: must be one of generic, avx2, avx512' toy.ini
+refused 'CSWEEP_CPU = foo: must be one of generic, avx2, avx512, ref' toy.ini

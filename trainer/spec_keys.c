@@ -1,0 +1,261 @@
+/*
+ * spec_keys.c - the table of keys, and what can be chosen for them.
+ *
+ * A key is a row here or among the rows of the choice that owns it (an optimizer, a scheduler): the table is put
+ * together from those, once.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "common/cs_error.h"
+#include "kernels/optim.h"
+#include "trainer/data/data.h"
+#include "trainer/model.h"
+#include "trainer/schedulers/scheduler.h"
+#include "trainer/spec_impl.h"
+
+enum { CHOICES_MAX = 64 };
+
+static const char *optimizer_choices[CHOICES_MAX], *scheduler_choices[CHOICES_MAX];
+static const char *const losses[] = {"cross_entropy", NULL};
+static const char *const averages[] = {"samples", "batches", NULL};
+
+static const struct cs_param data_rows[] = {
+    {"dataset", CS_TEXT, "fashion-mnist", 0, 0, 0, NULL,
+     "what to train on; see csweep describe dataset"},
+    {"path", CS_TEXT, "", 0, 0, 0, NULL,
+     "folder of the data set's files; empty: where they are usually found"},
+    {"batch_size", CS_INT, "64", 1, 65536, 0, NULL, "examples per step"},
+    {"eval_batch_size", CS_INT, "0", 0, 65536, 0, NULL,
+     "examples per validation batch; 0: as batch_size"},
+    {"shuffle", CS_BOOL, "yes", 0, 1, 0, NULL, "new order of the examples every epoch"},
+    {"val_split", CS_FLOAT, "0", 0, 1e9, 0, NULL,
+     "cut validation from the training set: a fraction below 1, or a count; 0: the data set's own "
+     "test set"},
+    {"limit", CS_INT, "0", 0, 1e9, 0, NULL, "keep the first N training examples; 0: all"},
+    {"normalize", CS_TEXT, "unit", 0, 0, 0, NULL,
+     "unit: pixels / 255; MEAN STD: (pixels / 255 - MEAN) / STD"},
+};
+static const struct cs_param model_rows[] = {
+    {"layers", CS_TEXT, "", 0, 0, 0, NULL,
+     "the network: layers joined by >; see csweep describe layer"},
+};
+static const struct cs_param train_rows[] = {
+    {"epochs", CS_INT, "10", 1, 1e6, 0, NULL, "passes over the training set"},
+    {"loss", CS_NAME, "cross_entropy", 0, 0, 0, losses, "what is minimised"},
+    {"loss_average", CS_NAME, "samples", 0, 0, 0, averages,
+     "Loss/... as mean over samples, or the tutorials' mean of batch means"},
+    {"clip_norm", CS_FLOAT, "0", 0, INFINITY, 0, NULL,
+     "scale the gradient down to this norm; 0: do not"},
+    {"clip_value", CS_FLOAT, "0", 0, INFINITY, 0, NULL,
+     "cut every number of the gradient to +- this; 0: do not"},
+    {"l1", CS_FLOAT, "0", 0, 1e9, 0, NULL, "weight of the penalty on the sum of |w|"},
+    {"accumulate", CS_INT, "1", 1, 1e6, 0, NULL,
+     "batches whose mean gradient makes one step of the optimizer"},
+    {"early_stopping", CS_INT, "0", 0, 1e6, 0, NULL,
+     "stop after so many epochs without a better metric; 0: do not"},
+    {"min_delta", CS_FLOAT, "0", 0, INFINITY, 0, NULL, "what early stopping calls better"},
+    {"restore_best", CS_BOOL, "no", 0, 1, 0, NULL,
+     "end with the weights of the epoch whose metric was best"},
+    {"checkpoint_every", CS_INT, "0", 0, 1e6, 0, NULL,
+     "epochs between checkpoints to resume from; 0: as often as costs at most 1 % of the time"},
+};
+static const struct cs_param optimizer_rows[] = {
+    {"optimizer", CS_NAME, "sgd", 0, 0, 0, optimizer_choices, "how weights are updated"},
+};
+static const struct cs_param scheduler_rows[] = {
+    {"scheduler", CS_NAME, "none", 0, 0, 0, scheduler_choices,
+     "how the learning rate changes over epochs"},
+    {"warmup_epochs", CS_INT, "0", 0, 1e9, 0, NULL,
+     "epochs in which the rate rises to the schedule's first, before the schedule begins"},
+    {"warmup_steps", CS_INT, "0", 0, 1e12, 0, NULL, "the same in steps"},
+    {"warmup_start", CS_FLOAT, "0.3333333333333333", 0, 1, 0, NULL,
+     "factor of the first rate at which the warm-up begins, as LinearLR's start_factor"},
+};
+static const char *const intervals[] = {"epoch", "step", NULL};
+static const struct cs_param interval_rows[] = {
+    {"interval", CS_NAME, "epoch", 0, 0, 0, intervals,
+     "the rate changes after every epoch, or after every step: epochs in other keys are steps "
+     "then"},
+    {"interval", CS_NAME, "step", 0, 0, 0, intervals,
+     "the rate changes after every epoch, or after every step"},
+};
+
+/* Of a [group NAME]: its keys are written NAME.KEY where one word must do. */
+static const struct cs_param group_rows[] = {
+    {"match", CS_TEXT, "", 0, 0, 0, NULL,
+     "which parameters: a pattern over their names, such as 4.* or *.bias"},
+    {"freeze", CS_BOOL, "no", 0, 1, 0, NULL, "leave these parameters as they start"},
+};
+static const struct train_key group_keys[] = {
+    {"group", &group_rows[0], NULL, NULL},
+    {"group", &group_rows[1], NULL, NULL},
+};
+
+static struct train_key keys[TRAIN_KEYS_MAX];
+static size_t key_total;
+
+static void add_keys(const char *section, const struct cs_param *rows, size_t count,
+                     const char *owner_key, const char *owner)
+{
+    for (size_t i = 0; i < count && key_total < TRAIN_KEYS_MAX; i++)
+        keys[key_total++] = (struct train_key){section, &rows[i], owner_key, owner};
+}
+
+static void build_keys(void)
+{
+    const struct kern_optim *const *optims = kern_optim_all();
+    const struct train_scheduler *const *schedulers = train_schedulers();
+
+    add_keys("data", data_rows, CS_COUNT(data_rows), NULL, NULL);
+    add_keys("model", model_rows, CS_COUNT(model_rows), NULL, NULL);
+    add_keys("train", train_rows, CS_COUNT(train_rows), NULL, NULL);
+    add_keys("optimizer", optimizer_rows, 1, NULL, NULL);
+    for (int i = 0; optims[i] && i < CHOICES_MAX - 1; i++) {
+        optimizer_choices[i] = optims[i]->name;
+        add_keys("optimizer", optims[i]->params, (size_t) optims[i]->param_count, "optimizer",
+                 optims[i]->name);
+    }
+    add_keys("scheduler", scheduler_rows, CS_COUNT(scheduler_rows), NULL, NULL);
+    for (int i = 0; schedulers[i] && i < CHOICES_MAX - 1; i++) {
+        scheduler_choices[i] = schedulers[i]->name;
+        add_keys("scheduler", schedulers[i]->params, (size_t) schedulers[i]->param_count,
+                 "scheduler", schedulers[i]->name);
+        if (!schedulers[i]->epochs_only)
+            add_keys("scheduler", &interval_rows[schedulers[i]->per_step], 1, "scheduler",
+                     schedulers[i]->name);
+    }
+}
+
+const struct train_key *train_keys(size_t *count)
+{
+    if (key_total == 0)
+        build_keys();
+    *count = key_total;
+    return keys;
+}
+
+const struct train_key *train_group_keys(size_t *count)
+{
+    *count = CS_COUNT(group_keys);
+    return group_keys;
+}
+
+const char *train_key_group_part(const char *name)
+{
+    const char *dot = strchr(name, '.');
+    return dot && dot > name ? dot + 1 : NULL;
+}
+
+static const struct train_key *find_in(const struct train_key *all, size_t count, const char *name,
+                                       const struct train_key *after)
+{
+    const bool inside = after >= all && after < all + count;
+
+    for (const struct train_key *k = inside ? after + 1 : all; k < all + count; k++) {
+        if (strcmp(k->row->name, name) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+const struct train_key *train_key_find(const char *name, const struct train_key *after)
+{
+    size_t count;
+    const struct train_key *all = train_keys(&count), *key;
+    const char *part = train_key_group_part(name);
+
+    if (!part)
+        return find_in(all, count, name, after);
+    key = find_in(group_keys, CS_COUNT(group_keys), part, NULL);
+    if (key)
+        return after ? NULL : key;
+    do
+        key = after = find_in(all, count, part, after);
+    while (key && (strcmp(key->section, "optimizer") != 0 || !key->owner));
+    return key;
+}
+
+int train_key_unknown(const char *key, struct cs_error *err)
+{
+    const char *names[TRAIN_KEYS_MAX];
+    size_t count;
+    const struct train_key *all = train_keys(&count);
+
+    if (train_key_group_part(key))
+        return cs_fail(err, CS_ENONAME,
+                       "%s: no such key of a group; expected match, freeze or a setting of the "
+                       "optimizer",
+                       key);
+    for (size_t i = 0; i < count; i++)
+        names[i] = all[i].row->name;
+    const char *near = cs_nearest(key, names, count);
+    return cs_fail(err, CS_ENONAME, "%s: no such key%s%s%s", key, near ? "; did you mean " : "",
+                   near ? near : "", near ? "?" : "");
+}
+
+static size_t layer_topics(struct train_topic *out)
+{
+    const struct train_layer_kind *const *k = train_layer_kinds();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->usage, k[n]->help};
+    return n;
+}
+
+static size_t dataset_topics(struct train_topic *out)
+{
+    const struct train_dataset_kind *const *k = train_dataset_kinds();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->usage, k[n]->help};
+    return n;
+}
+
+static size_t optimizer_topics(struct train_topic *out)
+{
+    const struct kern_optim *const *k = kern_optim_all();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->name, k[n]->help};
+    return n;
+}
+
+static size_t scheduler_topics(struct train_topic *out)
+{
+    const struct train_scheduler *const *k = train_schedulers();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->name, k[n]->help};
+    return n;
+}
+
+static size_t loss_topics(struct train_topic *out)
+{
+    out[0] = (struct train_topic){
+        "cross_entropy", "cross_entropy",
+        "softmax cross-entropy of class labels, mean over the batch (torch.nn.CrossEntropyLoss)"};
+    return 1;
+}
+
+const struct train_topic *train_topics(const char *kind, size_t *count)
+{
+    static const struct {
+        const char *kind;
+        size_t (*fill)(struct train_topic *out);
+    } sources[] = {
+        {"layer", layer_topics},         {"dataset", dataset_topics},
+        {"optimizer", optimizer_topics}, {"scheduler", scheduler_topics},
+        {"loss", loss_topics},
+    };
+    static struct train_topic topics[CS_COUNT(sources)][CHOICES_MAX];
+
+    for (size_t i = 0; i < CS_COUNT(sources); i++) {
+        if (strcmp(sources[i].kind, kind) == 0) {
+            *count = sources[i].fill(topics[i]);
+            return topics[i];
+        }
+    }
+    *count = 0;
+    return NULL;
+}
