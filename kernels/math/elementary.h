@@ -42,26 +42,32 @@ KERN_FN float kern_float(uint32_t bits)
     return x;
 }
 
-/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; 2^n in two factors, so that both are normal. */
-KERN_FN float kern_exp(float x)
+/* exp(r) - 1 with x = n ln 2 + r, n = round(x / ln 2), |r| <= ln 2 / 2; for |x| < 2^15. */
+KERN_FN float kern_exp_reduced(int32_t *n, float x)
 {
     const float shift = 0x1.8p23f; /* adding it rounds to an integer, kept in the low bits */
-    float t, n, r, q, e;
-    uint32_t whole, half;
+    const float t = fmaf(x, 0x1.715476p+0f, shift), whole = t - shift;
+    float r = fmaf(whole, -KERN_LN2_HI, x), q = 0x1.6a23d0p-10f;
 
-    x = x < -104.0f ? -104.0f : x;
-    x = x > 89.0f ? 89.0f : x;
-    t = fmaf(x, 0x1.715476p+0f, shift);
-    n = t - shift;
-    r = fmaf(n, -KERN_LN2_HI, x);
-    r = fmaf(n, -KERN_LN2_LO, r);
-    q = 0x1.6a23d0p-10f;
+    r = fmaf(whole, -KERN_LN2_LO, r);
     q = fmaf(q, r, 0x1.123a20p-7f);
     q = fmaf(q, r, 0x1.5558f2p-5f);
     q = fmaf(q, r, 0x1.555492p-3f);
     q = fmaf(q, r, 0x1.fffffcp-2f);
-    e = fmaf(q, r * r, r) + 1.0f;
-    whole = kern_bits(t) - kern_bits(shift) + 256; /* n + 256 > 0 */
+    *n = (int32_t) (kern_bits(t) - kern_bits(shift));
+    return fmaf(q, r * r, r);
+}
+
+/* 2^n exp(r), 2^n in two factors, so that both are normal. */
+KERN_FN float kern_exp(float x)
+{
+    int32_t n;
+    uint32_t whole, half;
+
+    x = x < -104.0f ? -104.0f : x;
+    x = x > 89.0f ? 89.0f : x;
+    const float e = kern_exp_reduced(&n, x) + 1.0f;
+    whole = (uint32_t) (n + 256); /* > 0 */
     half = whole >> 1;
     return e * kern_float((half - 1) << 23) * kern_float((whole - half - 1) << 23);
 }
@@ -96,27 +102,16 @@ KERN_FN float kern_log(float x)
     return x >= 0.0f ? y : x - x + NAN;
 }
 
-/* exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1), as in kern_exp. */
+/* exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1) */
 KERN_FN float kern_expm1(float x)
 {
-    const float shift = 0x1.8p23f, given = x;
-    float t, n, r, q, two_n;
+    const float given = x;
+    int32_t n;
 
     x = x < -30.0f ? -30.0f : x;
     x = x > 88.0f ? 88.0f : x;
-    t = fmaf(x, 0x1.715476p+0f, shift);
-    n = t - shift;
-    r = fmaf(n, -KERN_LN2_HI, x);
-    r = fmaf(n, -KERN_LN2_LO, r);
-    q = 0x1.6a23d0p-10f;
-    q = fmaf(q, r, 0x1.123a20p-7f);
-    q = fmaf(q, r, 0x1.5558f2p-5f);
-    q = fmaf(q, r, 0x1.555492p-3f);
-    q = fmaf(q, r, 0x1.fffffcp-2f);
-    q = fmaf(q, r * r, r);
-    two_n = kern_float((kern_bits(t) - kern_bits(shift) + 127) << 23);
-    q = fmaf(two_n, q, two_n - 1.0f);
-    return given > 88.02f ? INFINITY : q;
+    const float q = kern_exp_reduced(&n, x), two_n = kern_float((uint32_t) (n + 127) << 23);
+    return given > 88.02f ? INFINITY : fmaf(two_n, q, two_n - 1.0f);
 }
 
 /* log(1 + x) for x >= 0: of the rounded sum, and what the rounding lost. */
