@@ -28,7 +28,7 @@ void kern_ref_maxpool_grad(const struct kern_pool *p);
 void kern_ref_avgpool(const struct kern_pool *p);
 void kern_ref_avgpool_grad(const struct kern_pool *p);
 
-/* Which terms of a product that are zero avx2 leaves out. The bits are the same: for tests and benches. */
+/* Which terms of a product that are zero avx2 and avx512 leave out. The bits are the same: for tests and benches. */
 enum kern_skip {
     KERN_SKIP_CHOOSE, /* what is quickest for the product */
     KERN_SKIP_NONE,

@@ -1,5 +1,5 @@
 /*
- * lists.h - the nonzeros of an operand of a product, packed (AVX2).
+ * lists.h - the nonzeros of an operand of a product, packed (AVX2 and AVX-512).
  *
  * A *line* is one row of A or one column of B: K numbers. K is cut into blocks; per block and line there is a
  * list of (value, offset), the offset being that of row k of the other operand in its panel, in bytes from the
@@ -18,7 +18,7 @@
 
 enum {
     LIST_ENTRIES = 1 << 16,
-    LIST_SLACK = 8, /* packing stores 8 at a time */
+    LIST_SLACK = 16, /* packing stores as many at a time at most */
     LIST_BLOCK_MAX = 144,
     ROW_BYTES = KERN_PANEL * sizeof(float),
 };
@@ -32,6 +32,50 @@ struct lists {
     _Alignas(64) float turned[LIST_BLOCK_MAX * KERN_PANEL];
 };
 
+/* First k of a block, in groups of 16. */
+ALWAYS_INLINE size_t block_begin(const struct lists *l, size_t block)
+{
+    return block * l->groups / l->blocks;
+}
+
+#ifdef __AVX512F__
+
+/* The nonzeros of 16 numbers whose offsets are `offsets`; how many. Compressed in registers: straight to memory
+ * is slow on Zen 4. */
+ALWAYS_INLINE size_t pack_16(float *value, uint16_t *offset, const float *line, __m512i offsets)
+{
+    const __m512 x = _mm512_loadu_ps(line);
+    const __mmask16 mask = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+
+    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(mask, x));
+    _mm256_storeu_si256((__m256i *) (void *) offset,
+                        _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(mask, offsets)));
+    return (size_t) __builtin_popcount(mask);
+}
+
+/* The nonzeros of `groups` groups of 16 numbers, `stride` floats apart; how many. */
+static size_t pack_groups(float *value, uint16_t *offset, const float *line, size_t groups,
+                          size_t stride)
+{
+    const __m512i ramp = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i offsets = _mm512_mullo_epi32(ramp, _mm512_set1_epi32(ROW_BYTES));
+    size_t n = 0;
+
+    for (size_t g = 0; g < groups; g++) {
+        n += pack_16(value + n, offset + n, line + g * stride, offsets);
+        offsets = _mm512_add_epi32(offsets, _mm512_set1_epi32(KERN_PANEL * ROW_BYTES));
+    }
+    return n;
+}
+
+ALWAYS_INLINE int count_zeros(const float *piece)
+{
+    return __builtin_popcount(
+        _mm512_cmp_ps_mask(_mm512_loadu_ps(piece), _mm512_setzero_ps(), _CMP_EQ_OQ));
+}
+
+#else
+
 /* Numbers of a mask's set bits, ascending, one per byte. */
 #define LANE(M, I) \
     ((uint64_t) (((M) >> (I)) & 1u) * (I) << 8 * __builtin_popcount((M) & ((1u << (I)) - 1)))
@@ -43,12 +87,6 @@ struct lists {
 
 static const uint64_t mask_lanes[256] = {LANES_64(0u), LANES_64(64u), LANES_64(128u),
                                          LANES_64(192u)};
-
-/* First k of a block, in groups of 16. */
-ALWAYS_INLINE size_t block_begin(const struct lists *l, size_t block)
-{
-    return block * l->groups / l->blocks;
-}
 
 /* The nonzeros of 8 numbers whose offsets are `offsets`; how many. */
 ALWAYS_INLINE size_t pack_8(float *value, uint16_t *offset, __m256 x, __m128i offsets)
@@ -63,20 +101,40 @@ ALWAYS_INLINE size_t pack_8(float *value, uint16_t *offset, __m256 x, __m128i of
     return (size_t) __builtin_popcount((unsigned) mask);
 }
 
-/* One list from `at` on: groups of 16 numbers, `stride` floats apart. Returns its length, filled up. */
-static size_t pack_line(struct lists *l, size_t at, const float *line, size_t groups, size_t stride)
+/* The nonzeros of `groups` groups of 16 numbers, `stride` floats apart; how many. */
+static size_t pack_groups(float *value, uint16_t *offset, const float *line, size_t groups,
+                          size_t stride)
 {
     const __m128i next = _mm_set1_epi16(8 * ROW_BYTES);
     __m128i offsets = _mm_setr_epi16(0, 1 * ROW_BYTES, 2 * ROW_BYTES, 3 * ROW_BYTES, 4 * ROW_BYTES,
                                      5 * ROW_BYTES, 6 * ROW_BYTES, 7 * ROW_BYTES);
-    size_t n = at;
+    size_t n = 0;
 
     for (size_t g = 0; g < groups; g++)
         for (size_t half = 0; half < KERN_PANEL; half += 8) {
-            n += pack_8(l->value + n, l->offset + n, _mm256_loadu_ps(line + g * stride + half),
-                        offsets);
+            n += pack_8(value + n, offset + n, _mm256_loadu_ps(line + g * stride + half), offsets);
             offsets = _mm_add_epi16(offsets, next);
         }
+    return n;
+}
+
+ALWAYS_INLINE int count_zeros(const float *piece)
+{
+    int zeros = 0;
+
+    for (int half = 0; half < KERN_PANEL; half += 8)
+        zeros += __builtin_popcount((unsigned) _mm256_movemask_ps(
+            _mm256_cmp_ps(_mm256_loadu_ps(piece + half), _mm256_setzero_ps(), _CMP_EQ_OQ)));
+    return zeros;
+}
+
+#endif
+
+/* One list from `at` on: groups of 16 numbers, `stride` floats apart. Returns its length, filled up. */
+static size_t pack_line(struct lists *l, size_t at, const float *line, size_t groups, size_t stride)
+{
+    const size_t n = at + pack_groups(l->value + at, l->offset + at, line, groups, stride);
+
     _mm_storeu_ps(l->value + n, _mm_setzero_ps());
     _mm_storeu_si128((__m128i *) (void *) (l->offset + n), _mm_setzero_si128());
     return (n - at + 3) & ~(size_t) 3;
@@ -136,12 +194,8 @@ static float zero_share(const float *x, size_t count)
     const uint64_t pieces = count / KERN_PANEL;
     int zeros = 0;
 
-    for (uint32_t i = 0; i < ZERO_SAMPLES; i++) {
-        const float *piece = x + (i * 2654435769u * pieces >> 32) * KERN_PANEL;
-        for (int half = 0; half < KERN_PANEL; half += 8)
-            zeros += __builtin_popcount((unsigned) _mm256_movemask_ps(
-                _mm256_cmp_ps(_mm256_loadu_ps(piece + half), _mm256_setzero_ps(), _CMP_EQ_OQ)));
-    }
+    for (uint32_t i = 0; i < ZERO_SAMPLES; i++)
+        zeros += count_zeros(x + (i * 2654435769u * pieces >> 32) * KERN_PANEL);
     return (float) zeros / (ZERO_SAMPLES * KERN_PANEL);
 }
 

@@ -1,6 +1,6 @@
 /*
  * product.h - the products of a call, each by the way that is quickest for its operands: dense (matmul.h), or
- * without the terms where A or B is zero (sparse.h, AVX2 only).
+ * without the terms where A or B is zero (sparse.h, AVX2 and AVX-512).
  *
  * The choice looks at the shape and at a sample of the operands; it cannot change a bit.
  */
@@ -10,7 +10,7 @@
 #include "kernels/backend_impl.h"
 #include "kernels/cpu/matmul.h"
 
-#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(KERN_TWO_PANEL_INSTANCE)
+#if defined(__AVX2__) && !defined(KERN_TWO_PANEL_INSTANCE)
 #include "kernels/cpu/sparse.h"
 
 /* Products below this are too quick for a look at their operands to pay. */

@@ -1,5 +1,5 @@
 /*
- * sparse.h - products that leave out terms whose operand is exactly zero (contract, rule 2), with AVX2.
+ * sparse.h - products that leave out terms whose operand is exactly zero (contract, rule 2), with AVX2 or AVX-512.
  *
  * C is taken in strips 64 wide, made of lines that share a list of nonzeros (lists.h):
  *
@@ -46,8 +46,8 @@ ALWAYS_INLINE void prefetch_update(const struct product *p, size_t at, size_t pa
 }
 
 /* Row `row` of C in the strip that begins at `panel`; an update waits until the tile is full. */
-ALWAYS_INLINE void finish_row(const struct product *p, __m256 acc[LINE_VECS], size_t panel,
-                              size_t row, bool end)
+ALWAYS_INLINE void finish_row(const struct product *p, vec acc[LINE_VECS], size_t panel, size_t row,
+                              bool end)
 {
     const size_t at = (panel * p->rows + row) * KERN_PANEL, panel_floats = p->rows * KERN_PANEL;
     const size_t in_tile = row % TILE_LINES;
@@ -56,8 +56,8 @@ ALWAYS_INLINE void finish_row(const struct product *p, __m256 acc[LINE_VECS], si
         prefetch_update(p, at + TILE_LINES * KERN_PANEL, panel_floats);
         UNROLL_ALL
         for (int v = 0; v < LINE_VECS; v++)
-            _mm256_store_ps(strips.tile + in_tile * KERN_PANEL + across(v, TILE_LINES * KERN_PANEL),
-                            acc[v]);
+            vec_store(strips.tile + in_tile * KERN_PANEL + across(v, TILE_LINES * KERN_PANEL),
+                      acc[v]);
         if (in_tile == TILE_LINES - 1 || end)
             update_rows(p, panel, row - in_tile, in_tile + 1);
         return;
@@ -65,13 +65,13 @@ ALWAYS_INLINE void finish_row(const struct product *p, __m256 acc[LINE_VECS], si
     UNROLL_ALL
     for (int v = 0; v < LINE_VECS; v++) {
         if (p->epilogue == KERN_BIAS || p->epilogue == KERN_BIAS_RELU)
-            acc[v] = _mm256_add_ps(
-                acc[v], _mm256_load_ps(p->extra + panel * KERN_PANEL + across(v, KERN_PANEL)));
+            acc[v] =
+                vec_add(acc[v], vec_load(p->extra + panel * KERN_PANEL + across(v, KERN_PANEL)));
         if (p->epilogue == KERN_BIAS_RELU)
             acc[v] = vec_drop(acc[v], acc[v]);
         if (p->epilogue == KERN_MASK)
-            acc[v] = vec_drop(acc[v], _mm256_load_ps(p->extra + at + across(v, panel_floats)));
-        _mm256_store_ps(p->c + at + across(v, panel_floats), acc[v]);
+            acc[v] = vec_drop(acc[v], vec_load(p->extra + at + across(v, panel_floats)));
+        vec_store(p->c + at + across(v, panel_floats), acc[v]);
     }
 }
 
@@ -87,7 +87,7 @@ static void rows_strip(const struct product *p, size_t panel, size_t row)
             b.base[i] =
                 p->b + ((panel + i) * p->depth + block_begin(l, block) * KERN_PANEL) * KERN_PANEL;
         for (size_t line = 0; line < l->lines; line++) {
-            __m256 acc[LINE_VECS];
+            vec acc[LINE_VECS];
             run_line(acc, &b, count[line], strips.park + line % PARKED_LINES * STRIP);
             if (b.last)
                 finish_row(p, acc, panel, row + line, line + 1 == l->lines);
@@ -123,9 +123,8 @@ static void finish_columns(const struct product *p, size_t row, size_t col)
         p->step(p->c + at, c, slot_at(p->slot[0], at), slot_at(p->slot[1], at),
                 slot_at(p->slot[2], at), (size_t) STRIP * KERN_PANEL, p->hyper);
     if (p->epilogue == KERN_MASK)
-        for (size_t i = 0; i < (size_t) STRIP * KERN_PANEL; i += 8)
-            _mm256_store_ps(c + i,
-                            vec_drop(_mm256_load_ps(c + i), _mm256_load_ps(p->extra + at + i)));
+        for (size_t i = 0; i < (size_t) STRIP * KERN_PANEL; i += VEC_LANES)
+            vec_store(c + i, vec_drop(vec_load(c + i), vec_load(p->extra + at + i)));
 }
 
 /* While column `col` runs: its share of the weights beside, the next panel's. */
@@ -152,7 +151,7 @@ static void columns_strip(const struct product *p, size_t row, size_t col)
                            p->a + ((group + g) * p->rows + row + i * KERN_PANEL) * KERN_PANEL);
         }
         for (size_t line = 0; line < l->lines; line++) {
-            __m256 acc[LINE_VECS];
+            vec acc[LINE_VECS];
             run_line(acc, &b, count[line], strips.park + line % PARKED_LINES * STRIP);
             if (!b.last)
                 continue;
@@ -160,9 +159,9 @@ static void columns_strip(const struct product *p, size_t row, size_t col)
                 prefetch_update(p, next_piece(p, row, col + line), KERN_PANEL);
             UNROLL_ALL
             for (int v = 0; v < LINE_VECS; v++)
-                _mm256_store_ps(strips.tile + line % TILE_LINES * KERN_PANEL +
-                                    across(v, TILE_LINES * KERN_PANEL),
-                                acc[v]);
+                vec_store(strips.tile + line % TILE_LINES * KERN_PANEL +
+                              across(v, TILE_LINES * KERN_PANEL),
+                          acc[v]);
             if (line % TILE_LINES == TILE_LINES - 1)
                 finish_columns(p, row, col + line + 1 - TILE_LINES);
         }

@@ -1,10 +1,10 @@
 /*
- * strip.h - the inner loop of sparse.h: lines 64 wide, each a list of nonzeros (AVX2).
+ * strip.h - the inner loop of sparse.h: lines 64 wide, each a list of nonzeros (AVX2 and AVX-512).
  *
- * A line's 64 sums are 8 registers; an entry of its list is one value spread over a register and 8 fused
- * multiply-adds with the 64 numbers its offset points to, 16 in each of 4 panels. Found by a prototype: 8 registers (not
- * 12), blocks of about 96 k at 50 % zeros and longer ones for shorter lists, and the loop in assembly (compilers
- * spill it or sink stores into it).
+ * A line's 64 sums are 8 registers (4 with AVX-512); an entry of its list is one value spread over a register and as
+ * many fused multiply-adds with the 64 numbers its offset points to, 16 in each of 4 panels. Found by a prototype:
+ * 64 wide (not 96), blocks of about 96 k at 50 % zeros and longer ones for shorter lists, and the loop in
+ * assembly (compilers spill it or sink stores into it).
  *
  * Memory: one struct strips per thread, nothing per call.
  */
@@ -17,7 +17,7 @@
 enum {
     STRIP_PANELS = 4,
     STRIP = STRIP_PANELS * KERN_PANEL,
-    LINE_VECS = STRIP / 8,
+    LINE_VECS = STRIP / VEC_LANES,
     PARKED_LINES = 256,
     TILE_LINES = 16, /* lines finished together */
 };
@@ -40,6 +40,42 @@ struct block {
     bool first, last;
 };
 
+#ifdef __AVX512F__
+
+#define ENTRY(LANE_CODE)                            \
+    "movzwl %w[four], %k[at]\n\t"                   \
+    "vpermilps $" LANE_CODE ", %[values], %[x]\n\t" \
+    "shr $16, %[four]\n\t"                          \
+    "vfmadd231ps (%[p0],%[at]), %[x], %[a0]\n\t"    \
+    "vfmadd231ps (%[p1],%[at]), %[x], %[a1]\n\t"    \
+    "vfmadd231ps (%[p2],%[at]), %[x], %[a2]\n\t"    \
+    "vfmadd231ps (%[p3],%[at]), %[x], %[a3]\n\t"
+
+/* The chain of one list; count is a multiple of 4 and not 0. */
+ALWAYS_INLINE void run_list(vec acc[LINE_VECS], const struct block *b, size_t count)
+{
+    const float *value = b->value, *end = b->value + count;
+    const uint16_t *offset = b->offset;
+    uint64_t four, at;
+    vec values, x;
+
+    __asm__(".p2align 6\n1:\n\t"
+            "vbroadcastf32x4 (%[value]), %[values]\n\t"
+            "mov (%[offset]), %[four]\n\t"
+            "add $16, %[value]\n\t"
+            "add $8, %[offset]\n\t" ENTRY("0x00") ENTRY("0x55") ENTRY("0xaa")
+                ENTRY("0xff") "cmp %[end], %[value]\n\t"
+                              "jne 1b\n\t"
+            : [a0] "+v"(acc[0]), [a1] "+v"(acc[1]), [a2] "+v"(acc[2]), [a3] "+v"(acc[3]),
+              [value] "+r"(value), [offset] "+r"(offset), [four] "=&r"(four), [at] "=&r"(at),
+              [values] "=&v"(values), [x] "=&v"(x)
+            : [end] "r"(end), [p0] "r"(b->base[0]), [p1] "r"(b->base[1]), [p2] "r"(b->base[2]),
+              [p3] "r"(b->base[3])
+            : "cc", "memory");
+}
+
+#else
+
 #define ENTRY(LANE_CODE)                            \
     "movzwl %w[four], %k[at]\n\t"                   \
     "vpermilps $" LANE_CODE ", %[values], %[x]\n\t" \
@@ -54,12 +90,12 @@ struct block {
     "vfmadd231ps 32(%[p3],%[at]), %[x], %[a7]\n\t"
 
 /* The chain of one list; count is a multiple of 4 and not 0. */
-ALWAYS_INLINE void run_list(__m256 acc[LINE_VECS], const struct block *b, size_t count)
+ALWAYS_INLINE void run_list(vec acc[LINE_VECS], const struct block *b, size_t count)
 {
     const float *value = b->value, *end = b->value + count;
     const uint16_t *offset = b->offset;
     uint64_t four, at;
-    __m256 values, x;
+    vec values, x;
 
     __asm__(".p2align 6\n1:\n\t"
             "vbroadcastf128 (%[value]), %[values]\n\t"
@@ -76,14 +112,16 @@ ALWAYS_INLINE void run_list(__m256 acc[LINE_VECS], const struct block *b, size_t
               [p3] "r"(b->base[3])
             : "cc", "memory");
 }
+
+#endif
 #undef ENTRY
 
 /* One line of one block: acc holds the whole chain afterwards if the block is the last, else `park` does. */
-ALWAYS_INLINE void run_line(__m256 acc[LINE_VECS], struct block *b, size_t count, float *park)
+ALWAYS_INLINE void run_line(vec acc[LINE_VECS], struct block *b, size_t count, float *park)
 {
     UNROLL_ALL
     for (int v = 0; v < LINE_VECS; v++)
-        acc[v] = b->first ? _mm256_setzero_ps() : _mm256_load_ps(park + v * 8);
+        acc[v] = b->first ? vec_zero() : vec_load(park + v * VEC_LANES);
     if (count > 0)
         run_list(acc, b, count);
     b->value += count;
@@ -91,9 +129,9 @@ ALWAYS_INLINE void run_line(__m256 acc[LINE_VECS], struct block *b, size_t count
     UNROLL_ALL
     for (int v = 0; v < LINE_VECS; v++)
         if (b->last)
-            acc[v] = _mm256_add_ps(acc[v], _mm256_setzero_ps());
+            acc[v] = vec_add(acc[v], vec_zero());
         else
-            _mm256_store_ps(park + v * 8, acc[v]);
+            vec_store(park + v * VEC_LANES, acc[v]);
 }
 
 static struct block find_block(const struct lists *l, size_t block)
@@ -109,7 +147,7 @@ static struct block find_block(const struct lists *l, size_t block)
 /* Where vector v of a line that lies across panels is, from its first. */
 ALWAYS_INLINE size_t across(int v, size_t panel_floats)
 {
-    return (size_t) (v / 2) * panel_floats + (size_t) (v % 2) * 8;
+    return (size_t) (v / VECS_PER_ROW) * panel_floats + (size_t) (v % VECS_PER_ROW * VEC_LANES);
 }
 
 /* Lines at a time: their lists fit, and if there are several blocks so do the parked lines. */
