@@ -41,6 +41,11 @@
  *    gradient of each element dy / (float) count. Where windows overlap an element's gradients are added from +0 in
  *    order of windows. An element that is <= 0 and came out of a ReLU gets +0 (rule 3).
  *
+ * 20 Initial values, per element in PyTorch's order: uniform in [-b, b), fma(u, (float) b - (float) -b, (float) -b);
+ *    normal, (float) std * z with z of kernels/math/normal.h. Sizes b and std are double formulas of trainer/init.c.
+ *    Orthogonal, in double from z: each vector in turn is divided by the root of the sum of its squares, then from
+ *    every later one u its part along it, d = ((0 + q_0 u_0) + q_1 u_1) + ..., is taken: u_i - d * q_i.
+ *
  * None of this depends on how many trials are trained together, on threads, on the slot, or on the instruction
  * set. A trial whose loss or weights are not finite has diverged; its bits are not promised.
  *

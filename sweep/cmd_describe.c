@@ -12,7 +12,7 @@
 extern const struct sweep_command sweep_command_describe;
 
 /* Kinds of things to choose; keys come after them. */
-static const char *const kinds[] = {"optimizer", "scheduler", "loss", "layer", "dataset"};
+static const char *const kinds[] = {"optimizer", "scheduler", "loss", "layer", "init", "dataset"};
 
 /* A key of [sweep] or of a trial. */
 struct entry {

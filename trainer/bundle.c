@@ -246,7 +246,7 @@ void train_bundle_init(train_bundle *b, int k)
 {
     const struct train_spec *spec = b->spec[k];
 
-    train_model_init(b->models[k], b->seed[k], train_bundle_weights(b, k));
+    train_init_weights(train_bundle_weights(b, k), b->models[k], &spec->init, b->seed[k]);
     for (int i = 0; i < train_spec_slots(spec); i++)
         memset(train_bundle_slot(b, k, i), 0, b->floats * sizeof(float));
     for (int i = 0; i < spec->model->segment_count; i++) {

@@ -133,8 +133,8 @@ static int check_given(const struct train_spec *spec, const struct train_setting
 }
 
 /* The values of rows, a group's own before the common ones, one after another. */
-static void fill_args(double *args, const struct train_spec *spec, const struct cs_param *rows,
-                      int count, const char *group)
+static void fill_args(double *args, int space, const struct train_spec *spec,
+                      const struct cs_param *rows, int count, const char *group)
 {
     struct cs_arena arena = {0};
     int at = 0;
@@ -146,7 +146,7 @@ static void fill_args(double *args, const struct train_spec *spec, const struct 
                    : NULL;
         const char *text = own ? own : train_spec_get(spec, rows[i].name);
         if (cs_param_parse(&value, &rows[i], text, &arena, NULL) == 0)
-            at += cs_value_flatten(args + at, TRAIN_ARGS - at, &rows[i], &value);
+            at += cs_value_flatten(args + at, space - at, &rows[i], &value);
     }
     cs_arena_clear(&arena);
 }
@@ -240,6 +240,17 @@ static int take_model(struct train_spec *spec, const struct train_data_info *inf
     return 0;
 }
 
+/* How weights start. */
+static void take_init(struct train_spec *spec)
+{
+    struct train_init *init = &spec->init;
+
+    init->scheme = train_init_find(train_spec_get(spec, "init"));
+    fill_args(init->args, TRAIN_INIT_ARGS, spec, init->scheme->params, init->scheme->param_count,
+              "");
+    init->zero_bias = strcmp(train_spec_get(spec, "init_bias"), "zeros") == 0;
+}
+
 static const char *look_up(void *context, const char *key)
 {
     return train_spec_get(context, key);
@@ -289,7 +300,8 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     spec->min_delta = number(spec, "min_delta");
     spec->restore_best = is_yes(spec, "restore_best");
     spec->optim = kern_optim_find(train_spec_get(spec, "optimizer"));
-    fill_args(spec->optim_args, spec, spec->optim->params, spec->optim->param_count, "");
+    fill_args(spec->optim_args, TRAIN_ARGS, spec, spec->optim->params, spec->optim->param_count,
+              "");
     if (spec->optim->check)
         CS_TRY(spec->optim->check(spec->optim_args, err));
     return take_schedule(spec, err);
@@ -348,7 +360,7 @@ static int take_group(struct train_spec *spec, const char *name, struct cs_error
         return at_line(
             cs_fail(err, CS_EPARSE, "%s.match: missing; expected a pattern such as 4.*", name),
             first_of_group(spec, name), err);
-    fill_args(group->args, spec, spec->optim->params, spec->optim->param_count, name);
+    fill_args(group->args, TRAIN_ARGS, spec, spec->optim->params, spec->optim->param_count, name);
     for (int i = 0; i < spec->model->segment_count; i++) {
         if (!cs_glob(group->match, spec->model->segments[i].name))
             continue;
@@ -489,6 +501,7 @@ static int build(struct train_spec *spec, const struct train_setting *settings, 
     CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_training(spec, err), spec, err));
     CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
+    take_init(spec);
     CS_TRY(find_fault(take_groups(spec, err), spec, err));
     identify(spec, is_default);
     return 0;

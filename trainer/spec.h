@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/cs_param.h"
+#include "trainer/init.h"
 
 struct cs_error;
 struct kern_optim;
@@ -77,6 +78,7 @@ struct train_spec {
     float mean, std; /* after division by 255 */
 
     struct train_model *model; /* layers with shapes; see model.h */
+    struct train_init init;    /* initial values */
     int epochs;
     bool loss_average_batches;        /* Loss/...: mean of batch means, else mean over samples */
     double clip_norm, clip_value, l1; /* 0: none */
@@ -133,7 +135,8 @@ void train_spec_free(struct train_spec *spec); /* NULL is fine */
 /* The tag whose last or best value decides, when a grid names none: "max Accuracy/Val" or "min Loss/Val". */
 const char *train_spec_default_metric(const struct train_spec *spec);
 
-/* What can be chosen: for `describe`. kind: "optimizer", "scheduler", "loss", "layer", "dataset"; NULL for another. */
+/* What can be chosen: for `describe`. kind: "optimizer", "scheduler", "loss", "layer", "init", "dataset"; NULL for
+ * another. */
 struct train_topic {
     const char *name, *usage, *help;
 };

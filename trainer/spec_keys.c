@@ -10,14 +10,17 @@
 #include "common/cs_error.h"
 #include "kernels/optim.h"
 #include "trainer/data/data.h"
+#include "trainer/init.h"
 #include "trainer/model.h"
 #include "trainer/schedulers/scheduler.h"
 #include "trainer/spec_impl.h"
 
 enum { CHOICES_MAX = 64 };
 
-static const char *optimizer_choices[CHOICES_MAX], *scheduler_choices[CHOICES_MAX];
+static const char *optimizer_choices[CHOICES_MAX], *scheduler_choices[CHOICES_MAX],
+    *init_choices[CHOICES_MAX];
 static const char *const losses[] = {"cross_entropy", NULL};
+static const char *const biases[] = {"pytorch", "zeros", NULL};
 static const char *const averages[] = {"samples", "batches", NULL};
 
 static const struct cs_param data_rows[] = {
@@ -39,6 +42,9 @@ static const struct cs_param data_rows[] = {
 static const struct cs_param model_rows[] = {
     {"layers", CS_TEXT, "", 0, 0, 0, NULL,
      "the network: layers joined by >; see csweep describe layer"},
+    {"init", CS_NAME, "pytorch", 0, 0, 0, init_choices,
+     "initial weights of linear and convolution layers; see csweep describe init"},
+    {"init_bias", CS_NAME, "pytorch", 0, 0, 0, biases, "their initial biases"},
 };
 static const struct cs_param train_rows[] = {
     {"epochs", CS_INT, "10", 1, 1e6, 0, NULL, "passes over the training set"},
@@ -106,9 +112,15 @@ static void build_keys(void)
 {
     const struct kern_optim *const *optims = kern_optim_all();
     const struct train_scheduler *const *schedulers = train_schedulers();
+    size_t init_count;
+    const struct train_init_scheme *inits = train_init_schemes(&init_count);
 
     add_keys("data", data_rows, CS_COUNT(data_rows), NULL, NULL);
     add_keys("model", model_rows, CS_COUNT(model_rows), NULL, NULL);
+    for (size_t i = 0; i < init_count && i < CHOICES_MAX - 1; i++) {
+        init_choices[i] = inits[i].name;
+        add_keys("model", inits[i].params, (size_t) inits[i].param_count, "init", inits[i].name);
+    }
     add_keys("train", train_rows, CS_COUNT(train_rows), NULL, NULL);
     add_keys("optimizer", optimizer_rows, 1, NULL, NULL);
     for (int i = 0; optims[i] && i < CHOICES_MAX - 1; i++) {
@@ -230,6 +242,15 @@ static size_t scheduler_topics(struct train_topic *out)
     return n;
 }
 
+static size_t init_topics(struct train_topic *out)
+{
+    size_t count;
+    const struct train_init_scheme *schemes = train_init_schemes(&count);
+    for (size_t i = 0; i < count && i < CHOICES_MAX; i++)
+        out[i] = (struct train_topic){schemes[i].name, schemes[i].name, schemes[i].help};
+    return count;
+}
+
 static size_t loss_topics(struct train_topic *out)
 {
     out[0] = (struct train_topic){
@@ -246,7 +267,7 @@ const struct train_topic *train_topics(const char *kind, size_t *count)
     } sources[] = {
         {"layer", layer_topics},         {"dataset", dataset_topics},
         {"optimizer", optimizer_topics}, {"scheduler", scheduler_topics},
-        {"loss", loss_topics},
+        {"loss", loss_topics},           {"init", init_topics},
     };
     static struct train_topic topics[CS_COUNT(sources)][CHOICES_MAX];
 

@@ -7,12 +7,13 @@
  *
  *   purpose      counter[0]    counter[1]        counter[2]  counter[3]
  *   init         element / 4   parameter index   0           PURPOSE_INIT << 16       element in PyTorch's order
+ *                element       parameter index   attempt     PURPOSE_INIT << 16 | 1   normal numbers: normal.h
  *   shuffle      i / 4         epoch             0           PURPOSE_SHUFFLE << 16
  *   dropout      feature / 4   row in the batch  step        PURPOSE_DROPOUT << 16 | layer
  *   data         place, low    place, high       stream      PURPOSE_DATA << 16       random data sets: random.c
  *   split        i / 4         0                 0           PURPOSE_SPLIT << 16      val_split
  *
- * and the word used is counter index % 4 (element % 4, feature % 4, i % 4); data: words 0 and 1.
+ * and the word used is counter index % 4 (element % 4, feature % 4, i % 4); data and normal numbers: words 0 and 1.
  */
 #ifndef KERN_MATH_PHILOX_H
 #define KERN_MATH_PHILOX_H

@@ -64,15 +64,11 @@ def dropout_mask(seed, p, rows, features, step, layer):
     return kept.astype(np.float32) * np.float32(1 / (1 - p))
 
 
-# ---- data ----
-
-
-def random_values(count):
-    """Marsaglia's polar method: pairs in (-1, 1) until inside the circle; one number per pair."""
-    out, left = np.zeros(count, np.float32), np.arange(count)
-    attempt = 0
+def polar(count, words):
+    """Marsaglia's polar method: pairs in (-1, 1) until inside the circle; one number per pair. words(places, attempt)"""
+    out, left, attempt = np.zeros(count, np.float32), np.arange(count), 0
     while left.size:
-        u = uniform(philox(0, left, 0, 2 * attempt, DATA << 16))
+        u = uniform(words(left, attempt))
         x, y = np.float32(2) * u[:, 0] - np.float32(1), np.float32(2) * u[:, 1] - np.float32(1)
         s = x * x + y * y
         inside = (s < 1) & (s > 0)
@@ -80,6 +76,18 @@ def random_values(count):
         out[left[inside]] = (x[inside] * np.sqrt(-2 * np.log(s_in) / s_in)).astype(np.float32)
         left, attempt = left[~inside], attempt + 1
     return out
+
+
+def initial_normal(seed, index, count):
+    """Standard normal numbers of parameter `index`."""
+    return polar(count, lambda places, attempt: philox(seed, places, index, attempt, INIT << 16 | 1))
+
+
+# ---- data ----
+
+
+def random_values(count):
+    return polar(count, lambda places, attempt: philox(0, places, 0, 2 * attempt, DATA << 16))
 
 
 def random_data(rows, columns):

@@ -3,17 +3,15 @@
  *
  * Inputs are standard normal; the label is (sum of the row > 0), or a uniform class. N rows to train on and
  * ceil(N / 5) more, drawn after them, as the test set (val_split cuts from the N instead). The numbers depend
- * on nothing but the place: Marsaglia's polar method on Philox words with key 0, logarithm and root of the
- * number contract, so they are the same on every machine.
+ * on nothing but the place: kernels/math/normal.h on Philox words with key 0, so they are the same on every
+ * machine.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cs_error.h"
-#include "kernels/math/elementary.h"
-#include "kernels/math/philox.h"
+#include "kernels/math/normal.h"
 #include "trainer/data/data.h"
 
 enum { STREAM_VALUES = 0, STREAM_LABELS = 1 };
@@ -76,10 +74,9 @@ static float normal(uint64_t i)
         const struct kern_philox r =
             kern_philox(0, (uint32_t) i, (uint32_t) (i >> 32), STREAM_VALUES + 2 * attempt,
                         (uint32_t) KERN_PURPOSE_DATA << 16);
-        const float x = 2.0f * kern_uniform(r.v[0]) - 1.0f, y = 2.0f * kern_uniform(r.v[1]) - 1.0f;
-        const float s = x * x + y * y;
-        if (s < 1.0f && s > 0.0f)
-            return x * sqrtf(-2.0f * kern_log(s) / s);
+        float z;
+        if (kern_normal(&z, r.v[0], r.v[1]))
+            return z;
     }
 }
 
