@@ -46,12 +46,6 @@ BUILDS = {
 }
 
 
-def registry(kind):
-    """Names of `csweep describe KIND`, one a line, indented."""
-    out = subprocess.run([harness.program(), "describe", kind], capture_output=True, text=True, check=True).stdout
-    return [line.split()[0] for line in out.splitlines() if line.startswith("  ") and line.strip()]
-
-
 def make_grid(folder, name, optimizers):
     data, layers, seeds, limit, batch = NETS[name]
     more = MORE.get(name, {})
@@ -68,12 +62,6 @@ def ids(sweep):
              for record in artifacts.trials(sweep.dir).values() for file in FILES}
     found = artifacts.object_ids(sweep.store, list(names.values()))
     return {key: found[name] for key, name in names.items()}
-
-
-def instances():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        flags = set(next((line for line in file if line.startswith("flags")), "").split())
-    return ["generic", *(["avx2"] if {"avx2", "fma"} <= flags else []), *(["avx512"] if "avx512f" in flags else [])]
 
 
 def build(name, compiler, *options):
@@ -96,12 +84,12 @@ def main():
     if not os.path.isdir(FASHION):
         harness.skip("no Fashion-MNIST here (Debian's package dataset-fashion-mnist)")
     checks, folder, first = harness.Checks(), harness.scratch(), harness.program()
-    optimizers = registry("optimizer")
+    optimizers = harness.registry("optimizer")
     builds = {name: build(name, *command) for name, command in BUILDS.items()}
     # (what, arguments, environment)
     ways = [
         *((f"CSWEEP_CPU={name}", ["--jobs", "2", "--fuse", fuse], {"CSWEEP_CPU": name})
-          for name, fuse in zip(instances(), ["auto", "off", "auto"])),
+          for name, fuse in zip(harness.instances(), ["auto", "off", "auto"])),
         *((f"fuse {k}", ["--jobs", "1", "--fuse", str(k)], {}) for k in (2, 7, 16, 64)),
         ("one worker, fuse off", ["--jobs", "1", "--fuse", "off"], {}), ("as it comes", [], {}),
         *((name, ["--jobs", "2"], {"CSWEEP": path}) for name, path in builds.items() if path),

@@ -99,14 +99,11 @@ def variants(checks, folder, reference):
 
 def instances(checks, folder):
     """On every instruction set of this machine, with a net of odd sizes on images."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        flags = set(next((line for line in file if line.startswith("flags")), "").split())
-    names = ["generic", *(["avx2"] if {"avx2", "fma"} <= flags else []), *(["avx512"] if "avx512f" in flags else [])]
     data = {"dataset": "fashion-mnist", "limit": 500, "batch_size": 33}
     if not os.path.isdir("/usr/share/datasets/fashion-mnist"):
         data = {"dataset": "random 1000x99 classes=10", "batch_size": 33}
     reference = None
-    for name in names:
+    for name in harness.instances():
         made = grid(folder, data=data, model={"layers": SMALL.removeprefix("" if "limit" in data else "flatten > ")},
                     train={"epochs": 2})
         sweep = harness.Sweep(folder, made, "cpu-" + name)

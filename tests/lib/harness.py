@@ -41,6 +41,19 @@ def program():
     return os.path.abspath(path)
 
 
+def registry(kind):
+    """Names of `csweep describe KIND`, one a line, indented by two."""
+    out = subprocess.run([program(), "describe", kind], capture_output=True, text=True, check=True).stdout
+    return [line.split()[0].rstrip("(") for line in out.splitlines() if line[:2] == "  " and line[2:3].strip()]
+
+
+def instances():
+    """The instruction sets of this machine that the backend has."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        flags = set(next((line for line in file if line.startswith("flags")), "").split())
+    return ["generic", *(["avx2"] if {"avx2", "fma"} <= flags else []), *(["avx512"] if "avx512f" in flags else [])]
+
+
 def scratch():
     """An empty folder of this check."""
     base = os.environ.get("SCRATCH") or None
