@@ -45,6 +45,11 @@
  *    normal, (float) std * z with z of kernels/math/normal.h. Sizes b and std are double formulas of trainer/init.c.
  *    Orthogonal, in double from z: each vector in turn is divided by the root of the sum of its squares, then from
  *    every later one u its part along it, d = ((0 + q_0 u_0) + q_1 u_1) + ..., is taken: u_i - d * q_i.
+ * 21 Averages of weights move by lerp(a, w, t) = fma(t, w - a, a), the difference rounded. After the optimizer's step n
+ *    of a training, n from 1 on, first lookahead, where its K divides n: s = lerp(s, w, (float) alpha), then w = s; s
+ *    begins as the initial weights. Then EMA: a = w for n = 1, else a = lerp(a, w, (float) (1 - decay)). SWA at the end of
+ *    an epoch e >= swa_start: a = w for e = swa_start, else a = lerp(a, w, (float) (1.0 / (e - swa_start + 1))). Buffers
+ *    are averaged as weights are; lookahead leaves them alone.
  *
  * None of this depends on how many trials are trained together, on threads, on the slot, or on the instruction
  * set. A trial whose loss or weights are not finite has diverged; its bits are not promised.

@@ -122,7 +122,8 @@ struct kern_ops {
     void (*scale)(float *x, size_t count, float factor); /* rule 19, this and the next two */
     void (*clamp)(float *x, size_t count, float limit);
     void (*add_scaled)(float *w, const float *r, size_t count,
-                       float factor); /* fma(factor, r, w) */
+                       float factor);                              /* fma(factor, r, w) */
+    void (*lerp)(float *a, const float *w, size_t count, float t); /* rule 21 */
     void (*add_sign)(float *g, const float *w, size_t count, float l1);
     void (*activate)(const struct kern_activate *a); /* rule 12, as the next */
     void (*activate_grad)(const struct kern_activate *a);

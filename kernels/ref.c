@@ -249,6 +249,12 @@ static void ref_add_scaled(float *w, const float *r, size_t count, float factor)
         w[i] = fmaf(factor, r[i], w[i]);
 }
 
+static void ref_lerp(float *a, const float *w, size_t count, float t)
+{
+    for (size_t i = 0; i < count; i++)
+        a[i] = fmaf(t, w[i] - a[i], a[i]);
+}
+
 static void ref_clamp(float *x, size_t count, float limit)
 {
     for (size_t i = 0; i < count; i++)
@@ -278,6 +284,7 @@ const struct kern_ops kern_ref = {
     .scale = ref_scale,
     .clamp = ref_clamp,
     .add_scaled = ref_add_scaled,
+    .lerp = ref_lerp,
     .add_sign = ref_add_sign,
     .activate = kern_ref_activate,
     .activate_grad = kern_ref_activate_grad,

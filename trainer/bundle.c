@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/cs_error.h"
+#include "trainer/average.h"
 #include "trainer/bundle_impl.h"
 #include "trainer/bundle_lanes.h"
 #include "trainer/bundle_state.h"
@@ -52,16 +53,32 @@ static int allocate_nodes(train_bundle *b, struct cs_error *err)
     return 0;
 }
 
+/* The state tensors that some trial has. */
+static bool allocate_states(train_bundle *b)
+{
+    const size_t all = b->floats * (size_t) b->capacity;
+
+    for (int i = 0; i < TRAIN_STATES; i++) {
+        bool wanted = false;
+        for (int k = 0; k < b->trials; k++)
+            wanted = wanted || train_spec_has_state(b->spec[k], i);
+        if (!wanted)
+            continue;
+        b->slot_memory[i] = cs_alloc_aligned(all + (size_t) (i + 1) * SLOT_SHIFT, sizeof(float));
+        if (!b->slot_memory[i])
+            return false;
+        b->slot[i] = b->slot_memory[i] + (size_t) (i + 1) * SLOT_SHIFT;
+    }
+    return true;
+}
+
 static int allocate_arenas(train_bundle *b, struct cs_error *err)
 {
     const size_t all = b->floats * (size_t) b->capacity;
-    int slots = 0;
 
-    for (int k = 0; k < b->trials; k++)
-        slots = train_spec_slots(b->spec[k]) > slots ? train_spec_slots(b->spec[k]) : slots;
     b->w = cs_alloc_aligned(all, sizeof *b->w);
     b->grad = cs_alloc_aligned(b->floats * (size_t) b->group, sizeof *b->grad);
-    bool ok = b->w && b->grad;
+    bool ok = b->w && b->grad && allocate_states(b);
     for (int k = 0; k < b->trials; k++) {
         if (b->spec[k]->optim->by_tensor && !b->scratch) {
             b->scratch = cs_alloc_aligned(b->floats, sizeof *b->scratch);
@@ -72,17 +89,10 @@ static int allocate_arenas(train_bundle *b, struct cs_error *err)
             ok = ok && b->total;
         }
     }
-    for (int i = 0; i < slots; i++) {
-        b->slot_memory[i] = cs_alloc_aligned(all + (size_t) (i + 1) * SLOT_SHIFT, sizeof(float));
-        ok = ok && b->slot_memory[i];
-        if (b->slot_memory[i])
-            b->slot[i] = b->slot_memory[i] + (size_t) (i + 1) * SLOT_SHIFT;
-    }
     b->order = calloc((size_t) b->capacity * (size_t) b->data->train.count, sizeof *b->order);
     if (!ok || !b->order)
-        return cs_fail(err, CS_ENOMEM,
-                       "no memory for %d trials of %zu weights with %d state tensors", b->trials,
-                       b->floats, slots);
+        return cs_fail(err, CS_ENOMEM, "no memory for %d trials of %zu weights and their state",
+                       b->trials, b->floats);
     return 0;
 }
 
@@ -174,7 +184,7 @@ void train_bundle_free(train_bundle *b)
     free(b->grad);
     free(b->total);
     free(b->scratch);
-    for (int i = 0; i < KERN_SLOTS; i++)
+    for (int i = 0; i < TRAIN_STATES; i++)
         free(b->slot_memory[i]);
     free(b->act_memory);
     free(b->nodes);
@@ -216,7 +226,7 @@ float *train_bundle_weights(train_bundle *b, int k)
 float *train_bundle_slot(train_bundle *b, int k, int slot)
 {
     train_lanes_view(b, k);
-    return slot < train_spec_slots(b->spec[k]) ? b->slot[slot] + (size_t) k * b->floats : NULL;
+    return train_spec_has_state(b->spec[k], slot) ? b->slot[slot] + (size_t) k * b->floats : NULL;
 }
 
 struct train_sums *train_bundle_sums(train_bundle *b, int k)
@@ -253,6 +263,7 @@ void train_bundle_init(train_bundle *b, int k)
         for (int slot = 0; slot < train_spec_segment_slots(spec, i); slot++)
             start_slot(b, k, i, slot);
     }
+    train_average_begin(b, k);
     reset_rates(b, k);
 }
 
@@ -466,6 +477,17 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
     }
 }
 
+/* The batch is through; the place is still its own. */
+static void average(train_bundle *b, int k, bool last)
+{
+    const int every = b->spec[k]->accumulate;
+
+    if (last || (b->step + 1) % every == 0)
+        train_average_step(b, k, update_number(b, k));
+    if (last)
+        train_average_epoch(b, k, b->epoch + 1);
+}
+
 void train_bundle_train_step(train_bundle *b, double *grad_norm)
 {
     const int64_t left = b->data->train.count - (int64_t) b->step * b->batch_size;
@@ -479,11 +501,27 @@ void train_bundle_train_step(train_bundle *b, double *grad_norm)
     for (int first = 0; first < b->trials; first += b->group)
         if (!train_lanes_has(b, first))
             train_group(b, first, rows, last, grad_norm);
+    for (int k = 0; k < b->trials; k++)
+        average(b, k, last);
     b->step++;
     if (last) {
         b->step = 0;
         b->epoch++;
     }
+}
+
+/* The weights of a pass over trials first, first + 1, ... that are to be evaluated; it ends where others follow. */
+static void take_evaluated(const train_bundle *b, struct train_pass *pass, int first)
+{
+    const int state = train_spec_evaluated(b->spec[first], b->epoch, b->step);
+    int same = 1;
+
+    while (same < pass->trials &&
+           train_spec_evaluated(b->spec[first + same], b->epoch, b->step) == state)
+        same++;
+    pass->trials = same;
+    if (state != TRAIN_WEIGHTS)
+        pass->w = b->slot[state] + (size_t) first * b->floats;
 }
 
 void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
@@ -493,13 +531,16 @@ void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
     memset(sums, 0, (size_t) b->trials * sizeof *sums);
     if (b->lanes)
         train_lanes_evaluate(b, sums);
-    for (int first = 0; first < b->trials; first += b->group) {
+    for (int first = 0, count = 1; first < b->trials; first += count) {
+        count = 1;
         if (train_lanes_has(b, first))
             continue;
         for (int64_t start = 0; start < side->count; start += b->eval_size) {
             const int64_t left = side->count - start;
             const int rows = left < b->eval_size ? (int) left : b->eval_size;
             struct train_pass pass = begin_pass(b, first, rows, false);
+            take_evaluated(b, &pass, first);
+            count = pass.trials;
             for (int t = 0; t < pass.trials; t++)
                 memcpy(b->rows_index + (size_t) t * (size_t) rows, side->index + start,
                        (size_t) rows * sizeof *side->index);
@@ -545,8 +586,10 @@ void train_bundle_remove(train_bundle *b, int k)
     memcpy(b->w + (size_t) k * b->floats, b->w + (size_t) last * b->floats, bytes);
     if (b->total)
         memcpy(b->total + (size_t) k * b->floats, b->total + (size_t) last * b->floats, bytes);
-    for (int i = 0; i < KERN_SLOTS && b->slot[i]; i++)
-        memcpy(b->slot[i] + (size_t) k * b->floats, b->slot[i] + (size_t) last * b->floats, bytes);
+    for (int i = 0; i < TRAIN_STATES; i++)
+        if (b->slot[i])
+            memcpy(b->slot[i] + (size_t) k * b->floats, b->slot[i] + (size_t) last * b->floats,
+                   bytes);
     take_spec(b, k, b->spec[last]);
     memcpy(b->rate + k * TRAIN_GROUPS, b->rate + last * TRAIN_GROUPS,
            TRAIN_GROUPS * sizeof *b->rate);

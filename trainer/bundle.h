@@ -21,6 +21,9 @@
 struct cs_error;
 typedef struct train_bundle train_bundle;
 
+/* State tensors of a trial: the optimizer's, then what average.h says. */
+enum { TRAIN_SLOW = KERN_SLOTS, TRAIN_AVERAGE, TRAIN_STATES };
+
 /* What an epoch of training accumulates, per trial; part of a checkpoint taken inside an epoch. */
 struct train_sums {
     double loss;        /* sum over the samples */
@@ -42,7 +45,7 @@ void train_bundle_free(train_bundle *bundle);
 int train_bundle_trials(const train_bundle *bundle);
 int train_bundle_steps(const train_bundle *bundle); /* batches per epoch */
 
-/* Borrowed views of trial k: weights[floats] and state tensors (NULL past the optimizer's). */
+/* Borrowed views of trial k: weights[floats], those that are trained, and state tensors (NULL: it has none such). */
 float *train_bundle_weights(train_bundle *bundle, int k);
 float *train_bundle_slot(train_bundle *bundle, int k, int slot);
 struct train_sums *train_bundle_sums(train_bundle *bundle, int k);
@@ -72,7 +75,7 @@ bool train_bundle_between_updates(const train_bundle *bundle);
 void train_bundle_train_step(train_bundle *bundle, double *grad_norm);
 void train_bundle_clear_sums(train_bundle *bundle);
 
-/* Loss and accuracy on the validation set, dropout off: sums[k]. */
+/* Loss and accuracy on the validation set, dropout off, of the averaged weights where there are any: sums[k]. */
 void train_bundle_evaluate(train_bundle *bundle, struct train_sums *sums);
 
 /* Are all weights of trial k finite? */

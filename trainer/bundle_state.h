@@ -30,8 +30,8 @@ struct train_bundle {
     double *batch_loss;                /* [group] */
     int64_t *batch_correct;            /* [group] */
     size_t floats;
-    float *w, *slot_memory[KERN_SLOTS], *slot[KERN_SLOTS]; /* [capacity][floats] */
-    float *grad;                                           /* [group][floats] */
+    float *w, *slot_memory[TRAIN_STATES], *slot[TRAIN_STATES]; /* [capacity][floats] */
+    float *grad;                                               /* [group][floats] */
     float *scratch; /* [floats], for optimizers that work by tensors; else NULL */
     float
         *total; /* [capacity][floats], sums of accumulated gradients; NULL when no trial has any */

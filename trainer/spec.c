@@ -287,6 +287,32 @@ static int take_schedule(struct train_spec *spec, struct cs_error *err)
     return 0;
 }
 
+static int take_averages(struct train_spec *spec, struct cs_error *err)
+{
+    spec->lookahead = (int) number(spec, "lookahead");
+    spec->lookahead_alpha = number(spec, "lookahead_alpha");
+    spec->ema = number(spec, "ema");
+    spec->swa_start = (int) number(spec, "swa_start");
+    if (spec->lookahead == 0 && spec->lookahead_alpha != 0.5)
+        return cs_fail(
+            err, CS_ERANGE,
+            "lookahead_alpha = %s: does nothing with lookahead = 0; expected lookahead = K",
+            train_spec_get(spec, "lookahead_alpha"));
+    if (!(spec->lookahead_alpha > 0))
+        return cs_fail(err, CS_ERANGE, "lookahead_alpha = 0: must be above 0, at most 1");
+    if (!(spec->ema < 1))
+        return cs_fail(err, CS_ERANGE, "ema = 1: must be a decay below 1, such as 0.999; 0: off");
+    if (spec->swa_start > spec->epochs)
+        return cs_fail(err, CS_ERANGE, "swa_start = %d: expected at most epochs = %d",
+                       spec->swa_start, spec->epochs);
+    if (spec->swa_start > 0 && spec->ema > 0)
+        return cs_fail(
+            err, CS_ERANGE,
+            "swa_start = %d: ema = %s averages the weights already; expected one of them",
+            spec->swa_start, train_spec_get(spec, "ema"));
+    return 0;
+}
+
 static int take_training(struct train_spec *spec, struct cs_error *err)
 {
     spec->epochs = (int) number(spec, "epochs");
@@ -299,6 +325,7 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     spec->early_stopping = (int) number(spec, "early_stopping");
     spec->min_delta = number(spec, "min_delta");
     spec->restore_best = is_yes(spec, "restore_best");
+    CS_TRY(take_averages(spec, err));
     spec->optim = kern_optim_find(train_spec_get(spec, "optimizer"));
     fill_args(spec->optim_args, TRAIN_ARGS, spec, spec->optim->params, spec->optim->param_count,
               "");

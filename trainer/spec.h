@@ -86,6 +86,10 @@ struct train_spec {
     int early_stopping;               /* epochs of patience, 0: none */
     double min_delta;
     bool restore_best;
+    int lookahead; /* optimizer steps between its moves, 0: off */
+    double lookahead_alpha;
+    double ema;           /* decay, 0: off */
+    int swa_start;        /* first epoch averaged, from 1; 0: off */
     int checkpoint_every; /* epochs; 0 = as often as costs at most 1 % of the time */
 
     const struct kern_optim *optim;

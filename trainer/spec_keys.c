@@ -63,6 +63,17 @@ static const struct cs_param train_rows[] = {
     {"min_delta", CS_FLOAT, "0", 0, INFINITY, 0, NULL, "what early stopping calls better"},
     {"restore_best", CS_BOOL, "no", 0, 1, 0, NULL,
      "end with the weights of the epoch whose metric was best"},
+    {"lookahead", CS_INT, "0", 0, 1e6, 0, NULL,
+     "every so many optimizer steps the slow weights move a part of the way to the trained ones, "
+     "which "
+     "go on from there (Zhang et al. 2019); slow weights are evaluated and saved; 0: off"},
+    {"lookahead_alpha", CS_FLOAT, "0.5", 0, 1, 0, NULL, "which part of the way"},
+    {"ema", CS_FLOAT, "0", 0, 1, 0, NULL,
+     "decay of a moving average of the weights, after every optimizer step (swa_utils' "
+     "get_ema_avg_fn, use_buffers = True); it is evaluated and saved; 0: off"},
+    {"swa_start", CS_INT, "0", 0, 1e6, 0, NULL,
+     "from the end of this epoch on (the first is 1) the plain mean of the weights at epoch ends "
+     "(swa_utils.AveragedModel, use_buffers = True) is evaluated and saved; 0: off"},
     {"checkpoint_every", CS_INT, "0", 0, 1e6, 0, NULL,
      "epochs between checkpoints to resume from; 0: as often as costs at most 1 % of the time"},
 };

@@ -89,7 +89,6 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
     if (rc == 0)
         rc = open_log(trial, err);
     if (rc == 0) {
-        trial->slots = train_spec_slots(trial->spec);
         trial->rows = cs_xcalloc((size_t) trial->spec->epochs + 1, sizeof *trial->rows);
         trial->metric_column = find_metric(trial->spec, job->metric);
         if (trial->metric_column < 0)
@@ -109,7 +108,7 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
 static void free_snapshot(struct train_snapshot *s)
 {
     free(s->w);
-    for (int i = 0; i < KERN_SLOTS; i++)
+    for (int i = 0; i < TRAIN_STATES; i++)
         free(s->slot[i]);
     *s = (struct train_snapshot){0};
 }
@@ -227,8 +226,9 @@ int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, st
         train_bundle_init(bundle, k);
     } else { /* the memory read holds the padding too */
         memcpy(train_bundle_weights(bundle, k), trial->resume.w, bytes);
-        for (int i = 0; i < trial->slots; i++)
-            memcpy(train_bundle_slot(bundle, k, i), trial->resume.slot[i], bytes);
+        for (int i = 0; i < TRAIN_STATES; i++)
+            if (trial->resume.slot[i])
+                memcpy(train_bundle_slot(bundle, k, i), trial->resume.slot[i], bytes);
     }
     if (trial->resumed)
         memcpy(train_bundle_memory(bundle, k), trial->now.memory, sizeof trial->now.memory);
@@ -255,18 +255,22 @@ int train_trial_end_step(struct train_trial *trial, train_bundle *bundle, int k,
     return move_rates(trial, bundle, k, &clock, err);
 }
 
+static void keep(float **to, const float *from, size_t floats)
+{
+    if (!from)
+        return;
+    if (!*to)
+        *to = cs_xmalloc(floats * sizeof **to);
+    memcpy(*to, from, floats * sizeof **to);
+}
+
 static void take_snapshot(struct train_trial *trial, train_bundle *bundle, int k)
 {
     const size_t floats = trial->spec->model->floats;
 
-    if (!trial->best.w) {
-        trial->best.w = cs_xmalloc(floats * sizeof(float));
-        for (int i = 0; i < trial->slots; i++)
-            trial->best.slot[i] = cs_xmalloc(floats * sizeof(float));
-    }
-    memcpy(trial->best.w, train_bundle_weights(bundle, k), floats * sizeof(float));
-    for (int i = 0; i < trial->slots; i++)
-        memcpy(trial->best.slot[i], train_bundle_slot(bundle, k, i), floats * sizeof(float));
+    keep(&trial->best.w, train_bundle_weights(bundle, k), floats);
+    for (int i = 0; i < TRAIN_STATES; i++)
+        keep(&trial->best.slot[i], train_bundle_slot(bundle, k, i), floats);
 }
 
 static bool improves(const struct train_trial *trial, double value)

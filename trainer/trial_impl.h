@@ -61,7 +61,7 @@ struct train_job {
 
 /* Weights and state tensors as they were at an epoch's end. */
 struct train_snapshot {
-    float *w, *slot[KERN_SLOTS];
+    float *w, *slot[TRAIN_STATES];
     struct train_standing standing;
 };
 
@@ -80,7 +80,6 @@ struct train_trial {
     double save_cost; /* seconds the last save took */
     double saved_at;  /* monotonic */
     uint64_t superseded_bytes;
-    int slots;
 };
 
 /* Parse the job, take the trial's lock, read its `last` checkpoint if there is one. */

@@ -3,8 +3,9 @@
  *
  *   config.ini             the trial alone, runnable
  *   metrics.json           {"epoch", "state", "metrics": {TAG: value}, "best": {TAG: {"value", "epoch"}}}
- *   model.safetensors      parameters named and shaped as torch.nn.Sequential's state_dict
- *   optimizer.safetensors  "<parameter>.<PyTorch's state key>", metadata: optimizer, step
+ *   model.safetensors      what was evaluated, named and shaped as torch.nn.Sequential's state_dict
+ *   optimizer.safetensors  "<parameter>.<PyTorch's state key>", metadata: optimizer, step; where averages are evaluated
+ *                          the weights they are made from besides: "<parameter>.raw" (trained), "<parameter>.slow"
  *   state.json             struct train_standing; doubles in their shortest exact form
  *   curve.csv              epoch and the tags of train_spec_tags, one line an epoch
  *
@@ -20,6 +21,7 @@
 #include "common/cs_error.h"
 #include "common/cs_io.h"
 #include "common/cs_json.h"
+#include "trainer/average.h"
 #include "trainer/model.h"
 #include "version.h"
 
@@ -30,9 +32,33 @@ static const char *const state_names[] = {"running", "done", "diverged", "stoppe
 /* Where weights, state tensors and standing come from: the bundle, or the best epoch's snapshot. */
 struct source {
     const struct train_trial *trial;
-    const float *w, *slot[KERN_SLOTS];
+    const float *w, *slot[TRAIN_STATES];
     const struct train_standing *standing;
 };
+
+/* How a parameter is named there, behind a dot, as part of this state tensor or TRAIN_WEIGHTS; NULL: it has none. */
+static const char *suffix_of(const struct train_spec *spec, int segment, int state, int evaluated)
+{
+    if (state == evaluated)
+        return "";
+    if (state == TRAIN_WEIGHTS)
+        return "raw";
+    if (state == TRAIN_SLOW)
+        return train_spec_has_state(spec, state) ? "slow" : NULL;
+    if (state == TRAIN_AVERAGE || state >= train_spec_segment_slots(spec, segment))
+        return NULL; /* an average that is not evaluated has not begun */
+    return spec->optim->slot_name(train_spec_variant(spec, segment), state);
+}
+
+static const float *tensor_of(const struct source *src, int state)
+{
+    return state == TRAIN_WEIGHTS ? src->w : src->slot[state];
+}
+
+static int evaluated_of(const struct source *src)
+{
+    return train_spec_evaluated(src->trial->spec, src->standing->epoch, src->standing->step);
+}
 
 static void set_tensor(struct st_tensor *t, struct cs_arena *arena, const struct train_segment *s,
                        const char *suffix, const float *memory)
@@ -57,7 +83,7 @@ static int encode_model(struct cs_buf *out, const struct source *src, struct cs_
         cs_arena_alloc(&arena, (size_t) model->segment_count * sizeof *tensors);
 
     for (int i = 0; i < model->segment_count; i++)
-        set_tensor(&tensors[i], &arena, &model->segments[i], "", src->w);
+        set_tensor(&tensors[i], &arena, &model->segments[i], "", tensor_of(src, evaluated_of(src)));
     const int rc = st_encode(out, tensors, (size_t) model->segment_count, NULL, 0, err);
     cs_arena_clear(&arena);
     return rc;
@@ -75,14 +101,18 @@ static int encode_optimizer(struct cs_buf *out, const struct source *src, struct
     const struct train_spec *spec = src->trial->spec;
     const struct train_model *model = spec->model;
     struct cs_arena arena = {0};
-    const size_t most = (size_t) (model->segment_count * src->trial->slots);
-    struct st_tensor *tensors = cs_arena_alloc(&arena, (most + 1) * sizeof *tensors);
+    const size_t most = (size_t) model->segment_count * (TRAIN_STATES + 1);
+    struct st_tensor *tensors = cs_arena_alloc(&arena, most * sizeof *tensors);
+    const int evaluated = evaluated_of(src);
     size_t count = 0;
 
     for (int i = 0; i < model->segment_count; i++) {
-        for (int k = 0; k < train_spec_segment_slots(spec, i); k++)
-            set_tensor(&tensors[count++], &arena, &model->segments[i],
-                       spec->optim->slot_name(train_spec_variant(spec, i), k), src->slot[k]);
+        for (int state = TRAIN_WEIGHTS; state < TRAIN_STATES; state++) {
+            const char *suffix = suffix_of(spec, i, state, evaluated);
+            if (suffix && *suffix)
+                set_tensor(&tensors[count++], &arena, &model->segments[i], suffix,
+                           tensor_of(src, state));
+        }
     }
     const char *const pairs[] = {
         "optimizer", spec->optim->name, "step",
@@ -256,7 +286,7 @@ int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckp
     struct source last = {trial, train_bundle_weights(bundle, k), {0}, &trial->now};
     struct source best = {trial, trial->best.w, {0}, &trial->best.standing};
 
-    for (int i = 0; i < trial->slots; i++) {
+    for (int i = 0; i < TRAIN_STATES; i++) {
         last.slot[i] = train_bundle_slot(bundle, k, i);
         best.slot[i] = trial->best.slot[i];
     }
@@ -348,9 +378,9 @@ static int decode_curve(struct train_trial *trial, const char *text, struct cs_e
     return 0;
 }
 
-/* The weights (slot < 0) or one state tensor of every parameter that has it. */
-static int decode_tensors(struct train_trial *trial, const struct ckpt_file *file, int slot,
-                          float **out, struct cs_error *err)
+/* One state tensor, or TRAIN_WEIGHTS, of every parameter that has it. */
+static int decode_tensors(struct train_trial *trial, const struct ckpt_file *file, int state,
+                          int evaluated, float **out, struct cs_error *err)
 {
     const struct train_spec *spec = trial->spec;
     const struct train_model *model = trial->spec->model;
@@ -363,11 +393,11 @@ static int decode_tensors(struct train_trial *trial, const struct ckpt_file *fil
     *out = cs_xcalloc(model->floats, sizeof **out);
     for (int i = 0; i < model->segment_count && rc == 0; i++) {
         const struct train_segment *s = &model->segments[i];
+        const char *suffix = suffix_of(spec, i, state, evaluated);
         char name[TRAIN_NAME + 96];
-        if (slot >= train_spec_segment_slots(spec, i))
+        if (!suffix)
             continue;
-        snprintf(name, sizeof name, "%s%s%s", s->name, slot < 0 ? "" : ".",
-                 slot < 0 ? "" : spec->optim->slot_name(train_spec_variant(spec, i), slot));
+        snprintf(name, sizeof name, "%s%s%s", s->name, *suffix ? "." : "", suffix);
         const struct st_tensor *t = st_find(view, name);
         if (!t || t->dtype != ST_F32 || (int64_t) st_length(t) != s->elements)
             rc = corrupt(trial, "a tensor is missing or has another shape", err);
@@ -378,15 +408,20 @@ static int decode_tensors(struct train_trial *trial, const struct ckpt_file *fil
     return rc;
 }
 
-/* Weights and state tensors of a checkpoint. */
-static int decode_snapshot(struct train_trial *trial, const ckpt_checkpoint *c,
+/* Weights and state tensors of a checkpoint taken at a place of the training. */
+static int decode_snapshot(struct train_trial *trial, const ckpt_checkpoint *c, int epoch, int step,
                            struct train_snapshot *out, struct cs_error *err)
 {
-    int rc = decode_tensors(trial, ckpt_checkpoint_file(c, "model.safetensors"), -1, &out->w, err);
+    const struct ckpt_file *model = ckpt_checkpoint_file(c, "model.safetensors"),
+                           *rest = ckpt_checkpoint_file(c, "optimizer.safetensors");
+    const int evaluated = train_spec_evaluated(trial->spec, epoch, step);
+    int rc = 0;
 
-    for (int i = 0; i < trial->slots && rc == 0; i++)
-        rc = decode_tensors(trial, ckpt_checkpoint_file(c, "optimizer.safetensors"), i,
-                            &out->slot[i], err);
+    for (int i = TRAIN_WEIGHTS; i < TRAIN_STATES && rc == 0; i++) {
+        if (i == TRAIN_WEIGHTS || train_spec_has_state(trial->spec, i))
+            rc = decode_tensors(trial, i == evaluated ? model : rest, i, evaluated,
+                                i == TRAIN_WEIGHTS ? &out->w : &out->slot[i], err);
+    }
     return rc;
 }
 
@@ -405,7 +440,7 @@ static int decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs
     if (rc == 0)
         rc = decode_curve(trial, curve->data, err);
     if (rc == 0)
-        rc = decode_snapshot(trial, c, &trial->resume, err);
+        rc = decode_snapshot(trial, c, trial->now.epoch, trial->now.step, &trial->resume, err);
     trial->resumed = rc == 0;
     trial->best_saved = true;
     return rc;
@@ -422,7 +457,7 @@ static int need_best(struct train_trial *trial, ckpt_store *store, struct cs_err
     int rc = ckpt_load(&c, store, tag, err);
     free(tag);
     if (rc == 0)
-        rc = decode_snapshot(trial, c, &trial->best, err);
+        rc = decode_snapshot(trial, c, trial->now.best_epoch, 0, &trial->best, err);
     ckpt_checkpoint_free(c);
     return rc;
 }
@@ -431,14 +466,22 @@ int train_trial_restore_best(struct train_trial *trial, train_bundle *bundle, in
                              ckpt_store *store, struct cs_error *err)
 {
     const size_t bytes = trial->spec->model->floats * sizeof(float);
+    const struct train_snapshot *best = &trial->best;
 
     if (!trial->spec->restore_best || trial->now.best_epoch == 0 ||
         trial->now.best_epoch == trial->now.epoch)
         return 0;
     CS_TRY(need_best(trial, store, err));
-    memcpy(train_bundle_weights(bundle, k), trial->best.w, bytes);
-    for (int i = 0; i < trial->slots; i++)
-        memcpy(train_bundle_slot(bundle, k, i), trial->best.slot[i], bytes);
+    memcpy(train_bundle_weights(bundle, k), best->w, bytes);
+    for (int i = 0; i < TRAIN_STATES; i++)
+        if (best->slot[i])
+            memcpy(train_bundle_slot(bundle, k, i), best->slot[i], bytes);
+    /* an average that began later is now what was evaluated then */
+    const int then = train_spec_evaluated(trial->spec, trial->now.best_epoch, 0);
+    const int last = train_spec_evaluated(trial->spec, trial->now.epoch, 0);
+    if (last != then)
+        memcpy(train_bundle_slot(bundle, k, last),
+               then == TRAIN_WEIGHTS ? best->w : best->slot[then], bytes);
     train_trial_log(trial, "weights of epoch %d restored", trial->now.best_epoch);
     return 0;
 }

@@ -78,6 +78,12 @@ static void cpu_add_scaled(float *RESTRICT w, const float *RESTRICT r, size_t co
         w[i] = fmaf(factor, r[i], w[i]);
 }
 
+static void cpu_lerp(float *RESTRICT a, const float *RESTRICT w, size_t count, float t)
+{
+    for (size_t i = 0; i < count; i++)
+        a[i] = fmaf(t, w[i] - a[i], a[i]);
+}
+
 static void cpu_clamp(float *x, size_t count, float limit)
 {
     for (size_t i = 0; i < count; i++)
@@ -113,6 +119,7 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .scale = cpu_scale,
     .clamp = cpu_clamp,
     .add_scaled = cpu_add_scaled,
+    .lerp = cpu_lerp,
     .add_sign = cpu_add_sign,
     .activate = cpu_activate,
     .activate_grad = cpu_activate_grad,

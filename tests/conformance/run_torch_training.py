@@ -196,6 +196,15 @@ CASES = [
     case("all-work", SGD, {"lr": 0.3, "momentum": 0.5}, {}, data="toy", batch=50,
          work={"accumulate": 3, "l1": 1e-3, "clip_value": 0.02, "clip_norm": 0.1},
          wrong_run={"work": {"accumulate": 3, "clip_value": 0.02, "clip_norm": 0.1}}),
+    case("lookahead", SGD, {"lr": 0.1, "momentum": 0.9}, {}, data="toy", work={"lookahead": 5},
+         wrong_run={"work": {"lookahead": 5, "lookahead_alpha": 0.49}}),
+    case("ema", ADAM, {"lr": 5e-3}, {}, data="toy", work={"ema": 0.9}, wrong_run={"work": {"ema": 0.91}}),
+    case("swa", SGD, {"lr": 0.1}, {}, data="toy", epochs=5, work={"swa_start": 3}, wrong_run={"work": {"swa_start": 2}}),
+    case("swa-lookahead", SGD, {"lr": 0.1}, {}, data="toy", epochs=5, work={"swa_start": 4, "lookahead": 4},
+         wrong_run={"work": {"swa_start": 4, "lookahead": 3}}),
+    case("lookahead-ema", ADAM, {"lr": 5e-3}, {}, data="toy", batch=24,
+         work={"lookahead": 3, "lookahead_alpha": 0.8, "ema": 0.8, "accumulate": 4},
+         wrong_run={"work": {"lookahead": 2, "lookahead_alpha": 0.8, "ema": 0.8, "accumulate": 4}}),
     case("groups", SGD, {"lr": 0.02, "momentum": 0.9}, {}, data="toy",
          groups={"head": {"match": "4.", "lr": 0.2, "momentum": 0.5}, "first": {"match": "0.weight", "weight_decay": 0.1}},
          wrong_run={"groups": {}}),
@@ -362,17 +371,18 @@ def run_torch(c, sets, wrong=False):
 
 
 def distance(ours, net):
-    theirs = net.state_dict()
+    theirs = net.averages.evaluated().state_dict()
     return max(float(np.abs(ours[k] - theirs[k].numpy()).max()) for k in theirs)
 
 
 def compare_state(checks, c, ours, net, optimizer):
-    """Every state tensor PyTorch keeps; no more and no fewer."""
+    """Every state tensor PyTorch keeps, and the weights besides those that are evaluated; no more and no fewer."""
     expected = {}
     for name, parameter in net.named_parameters():
         for slot, value in optimizer.state[parameter].items():
             if slot not in ("step", "eta", "mu", "mu_product") and value is not None:
                 expected[f"{name}.{slot}"] = value.numpy()
+    expected.update({name: value.numpy() for name, value in net.averages.beside().items()})
     checks.equal(f"{c['name']}: state tensors", sorted(ours), sorted(expected))
     worst = 0.0
     for name in set(ours) & set(expected):

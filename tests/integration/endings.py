@@ -89,6 +89,19 @@ def early(checks, folder):
     return whole
 
 
+def averages(checks, folder):
+    """restore_best where the average that is evaluated began after the best epoch, and with one from the start."""
+    for name, train in (("late", {"swa_start": EPOCHS, "lookahead": 4}), ("ema", {"ema": 0.9})):
+        sweep = sweep_of(folder, f"restored-{name}", restore_best="yes", **train)
+        harness.must_run(sweep, "--quiet")
+        for number in (1, 2):
+            losses = [row["Loss/Val"] for row in curve(sweep, number)]
+            checks.true(f"{name}: the best epoch is not the last", losses.index(min(losses)) < EPOCHS - 1, f"{losses}")
+            ids = [artifacts.object_id(sweep.store, tag(sweep, number, which), "model.safetensors")
+                   for which in ("best", "last")]
+            checks.equal(f"{name}: `last` has the best averages", ids[1], ids[0])
+
+
 def interrupted(checks, folder, whole):
     """Ctrl-C again and again; the patience used up so far is not forgotten, nor are the best weights."""
     once = sweep_of(folder, "once", early_stopping=PATIENCE, min_delta=MIN_DELTA, restore_best="yes")
@@ -96,7 +109,7 @@ def interrupted(checks, folder, whole):
     often = sweep_of(folder, "often", early_stopping=PATIENCE, min_delta=MIN_DELTA, restore_best="yes")
     for attempt in range(40):
         process = often.start("--quiet", "--jobs", "1")
-        time.sleep(0.08 + 0.01 * attempt)
+        time.sleep(0.04 + 0.01 * attempt)
         process.send_signal(signal.SIGINT)
         process.communicate()
         if process.returncode == 0:
@@ -132,6 +145,7 @@ def main():
     checks, folder = harness.Checks(), harness.scratch()
     whole = early(checks, folder)
     interrupted(checks, folder, whole)
+    averages(checks, folder)
     diverged(checks, folder)
     checks.finish()
 

@@ -35,7 +35,8 @@ NETS["lenet"] = (IMAGES, "conv 6 5 pad 2 > relu > maxpool 2 > conv 16 5 > relu >
                  "linear 84 > relu > linear 10", 1, 46, 16)
 NETS["conv"] = (IMAGES, "conv 5 4 stride 2 pad 2 > relu > dropout 0.2 > conv 10 3 groups 5 > avgpool 3 stride 2 > "
                 "res(conv 10 3 pad 2 dilation 2 > relu > conv 10 1) > relu > globalavgpool > flatten > linear 10", 1, 30, 17)
-MORE = {"lenet": {"model": {"init": "orthogonal"}}}  # further keys of some
+MORE = {"lenet": {"model": {"init": "orthogonal"}}, "residual": {"train": {"lookahead": 3, "ema": 0.9}},
+        "quickstart": {"train": {"swa_start": 1}}}  # further keys of some
 BUILDS = {
     "gcc -O0": ["gcc", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0", "-DCSWEEP_KERNEL_OPTIMIZE=-O0"],
     "clang -O3": ["clang", "-DCMAKE_BUILD_TYPE=Release"],
@@ -52,7 +53,8 @@ def make_grid(folder, name, optimizers):
     rows = {"dataset": data, "batch_size": batch, "val_split": 0.3, **({"limit": limit} if limit else {})}
     return harness.write_grid(
         os.path.join(folder, name + ".ini"), sweep={"seeds": 3 * seeds if LONG else seeds}, data=rows,
-        model={"layers": layers, **more.get("model", {})}, train={"epochs": 8 if LONG else 2},
+        model={"layers": layers, **more.get("model", {})},
+        train={"epochs": 8 if LONG else 2, **more.get("train", {})},
         optimizer={"optimizer": ", ".join(optimizers), "lr": 0.003},
     )
 

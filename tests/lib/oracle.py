@@ -6,6 +6,7 @@ data set) comes from here; everything that is arithmetic (products, losses, grad
 PyTorch's own, in float32 on one thread.
 """
 
+import copy
 import gzip
 import math
 import os
@@ -250,11 +251,56 @@ def work_on(net, work):
     return norm
 
 
+class Averages:
+    """Lookahead by hand (Zhang et al. 2019), EMA and SWA by torch.optim.swa_utils; counts of steps and epochs begin at 1."""
+
+    def __init__(self, net, work):
+        self.net, self.work, self.slow, self.average, self.begun = net, work, None, None, False
+        ema = work.get("ema", 0)
+        if "lookahead" in work:
+            self.slow = copy.deepcopy(net)
+        if ema or "swa_start" in work:
+            mean = (lambda average, now, _: ema * average + (1 - ema) * now) if ema else None
+            self.average = torch.optim.swa_utils.AveragedModel(net, avg_fn=mean, use_buffers=True)
+
+    def step(self, n):
+        if self.slow is not None:
+            for (_, now), (_, old) in zip(self.net.named_buffers(), self.slow.named_buffers()):
+                old.copy_(now)
+        if self.slow is not None and n % self.work["lookahead"] == 0:
+            with torch.no_grad():
+                for fast, slow in zip(self.net.parameters(), self.slow.parameters()):
+                    slow += self.work.get("lookahead_alpha", 0.5) * (fast - slow)
+                    fast.copy_(slow)
+        if "ema" in self.work:
+            self.update()
+
+    def epoch(self, epoch):
+        if epoch >= self.work.get("swa_start", math.inf):
+            self.update()
+
+    def update(self):
+        self.average.update_parameters(self.net)
+        self.begun = True
+
+    def evaluated(self):
+        return self.average.module if self.begun else self.net if self.slow is None else self.slow
+
+    def beside(self):
+        """What csweep keeps besides what is evaluated: {name: tensor}."""
+        out, chosen = {}, self.evaluated()
+        for model, suffix in ((self.net, "raw"), (self.slow, "slow")):
+            if model is not None and model is not chosen:
+                out.update({f"{name}.{suffix}": value for name, value in model.state_dict().items()})
+        return out
+
+
 def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epochs=2, batch=64, seed=0,
           order=permutation, mask_shift=0, work=None, schedule_steps=False):
     """
-    Train as csweep does; returns (net, optimizer, curve with csweep's column names). work: csweep's keys clip_norm,
-    clip_value, l1, accumulate; schedule_steps: interval = step.
+    Train as csweep does; returns (net, optimizer, curve with csweep's column names); net.averages is an Averages. work:
+    csweep's keys clip_norm, clip_value, l1, accumulate, lookahead, lookahead_alpha, ema, swa_start; schedule_steps:
+    interval = step.
     """
     work = work or {}
     every = work.get("accumulate", 1)
@@ -265,6 +311,7 @@ def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epoch
     optimizer = make_optimizer(net)
     scheduler = make_scheduler(optimizer) if make_scheduler else None
     masked = [m for m in net.modules() if isinstance(m, Masked)]
+    averages, updates = Averages(net, work), 0
     steps, curve = (len(x) + batch - 1) // batch, []
     for epoch in range(epochs):
         places = torch.from_numpy(order(seed, SHUFFLE, epoch, len(x)))
@@ -285,13 +332,16 @@ def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epoch
             if due:
                 norms.append(work_on(net, work))
                 optimizer.step()
+                updates += 1
+                averages.step(updates)
                 rate = optimizer.param_groups[0]["lr"]
                 if schedule_steps:
                     scheduler.step()
             loss_sum += float(each.detach().double().sum())
             correct += int((out.argmax(1) == y[chosen]).sum())
         norm = sum(norms) / len(norms) if "clip_norm" in work else norms[-1]
-        val_loss, val_accuracy = evaluate(net, vx, vy, batch)
+        averages.epoch(epoch + 1)
+        val_loss, val_accuracy = evaluate(averages.evaluated(), vx, vy, batch)
         curve.append({
             "epoch": epoch + 1, "Loss/Train": loss_sum / len(x), "Accuracy/Train": correct / len(x),
             "Loss/Val": val_loss, "Accuracy/Val": val_accuracy,
@@ -301,4 +351,5 @@ def train(layers, train_set, val_set, make_optimizer, make_scheduler=None, epoch
             scheduler.step(val_loss if scheduler.mode == "min" else val_accuracy)
         elif scheduler and not schedule_steps:
             scheduler.step()
+    net.__dict__["averages"] = averages  # no submodule
     return net, optimizer, curve

@@ -62,6 +62,27 @@ static void check_sum_squares(const struct kern_ops *ops, int trials, int rows, 
     free(x);
 }
 
+/* To the bit, and near the formula in double. */
+static void check_lerp(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    const size_t count = (size_t) rows * kern_pad((size_t) cols);
+    uint32_t random = 12;
+    float *w = test_matrices(1, rows, cols, &random), *a = test_matrices(1, rows, cols, &random);
+    float *want = test_copy(a, count), *is = test_copy(a, count);
+    const float t = trials == 1 ? 0.001f : 0.75f;
+
+    kern_ref.lerp(want, w, count, t);
+    ops->lerp(is, w, count, t);
+    assert_true(test_equal(is, want, count, ops->instance));
+    for (size_t i = 0; i < count; i++)
+        assert_true(fabs((double) is[i] -
+                         ((1 - (double) t) * (double) a[i] + (double) t * (double) w[i])) < 1e-6);
+    free(w);
+    free(a);
+    free(want);
+    free(is);
+}
+
 static void check_relu(const struct kern_ops *ops, int trials, int rows, int cols)
 {
     const size_t count = (size_t) rows * kern_pad((size_t) cols);
@@ -257,6 +278,7 @@ static void check_cross_entropy(const struct kern_ops *ops, int trials, int rows
 OVER_SHAPES(transpose)
 OVER_SHAPES(bias_grad)
 OVER_SHAPES(sum_squares)
+OVER_SHAPES(lerp)
 OVER_SHAPES(relu)
 OVER_SHAPES(dropout)
 OVER_SHAPES(gather)
@@ -324,15 +346,11 @@ static void test_ops__dropout_rate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ops__transpose),
-        cmocka_unit_test(test_ops__bias_grad),
-        cmocka_unit_test(test_ops__sum_squares),
-        cmocka_unit_test(test_ops__relu),
-        cmocka_unit_test(test_ops__dropout),
-        cmocka_unit_test(test_ops__gather),
-        cmocka_unit_test(test_ops__cross_entropy),
-        cmocka_unit_test(test_ops__gather_784),
-        cmocka_unit_test(test_ops__cross_entropy_value),
+        cmocka_unit_test(test_ops__transpose),    cmocka_unit_test(test_ops__bias_grad),
+        cmocka_unit_test(test_ops__sum_squares),  cmocka_unit_test(test_ops__lerp),
+        cmocka_unit_test(test_ops__relu),         cmocka_unit_test(test_ops__dropout),
+        cmocka_unit_test(test_ops__gather),       cmocka_unit_test(test_ops__cross_entropy),
+        cmocka_unit_test(test_ops__gather_784),   cmocka_unit_test(test_ops__cross_entropy_value),
         cmocka_unit_test(test_ops__dropout_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
