@@ -27,6 +27,14 @@ void kern_ref_maxpool(const struct kern_pool *p);
 void kern_ref_maxpool_grad(const struct kern_pool *p);
 void kern_ref_avgpool(const struct kern_pool *p);
 void kern_ref_avgpool_grad(const struct kern_pool *p);
+/* In ref_norm.c. */
+void kern_ref_batchnorm(const struct kern_batchnorm *b);
+void kern_ref_batchnorm_eval(const struct kern_batchnorm *b);
+void kern_ref_batchnorm_grad(const struct kern_batchnorm *b);
+void kern_ref_layernorm(const struct kern_layernorm *n);
+void kern_ref_layernorm_grad(const struct kern_layernorm *n);
+void kern_ref_dropout2d(const struct kern_dropout2d *d);
+void kern_ref_noise(const struct kern_noise *n);
 
 /* Which terms of a product that are zero avx2 and avx512 leave out. The bits are the same: for tests and benches. */
 enum kern_skip {

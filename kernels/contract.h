@@ -40,6 +40,21 @@
  *    gradient goes to that element alone. Average: ((+0 + x) + ...) in raster order, / (float) count, the
  *    gradient of each element dy / (float) count. Where windows overlap an element's gradients are added from +0 in
  *    order of windows. An element that is <= 0 and came out of a ReLU gets +0 (rule 3).
+ * 16 Batch norm, per channel over its n numbers in the batch. Every sum here and in rule 17 is in double, by 16
+ *    accumulators from +0: number i goes to accumulator i % 16, i being its sample's place in the batch; in order of
+ *    samples, then positions; then accumulator k += accumulator k + 8 for k < 8, k + 4 for k < 4, k + 2, k + 1. mean =
+ *    sum of x / n; v = sum of d * d / n with d = x - mean in double; m = (float) mean, s = (float) (1 / sqrt(v + eps));
+ *    y = fma(x - m, s * w, b), then ReLU. Running statistics r = (float) ((1 - momentum) * r + momentum * new) in
+ *    double, new = mean, and sum of d * d / (n - 1); evaluation takes m and v from them. Gradients, h = x - m:
+ *    db = (float) A, A = sum of dy; dw = (float) (B * s), B = sum of dy * h, the product in double;
+ *    dx = (s * w) * fma(-h, (float) (B / n * s * s), dy - (float) (A / n)), B / n * s * s in double from left to right;
+ *    then the mask of rule 3.
+ * 17 Layer norm, per sample over its n features: sums, m and s as in rule 16, i being the feature;
+ *    y = fma((x - m) * s, w, b). Gradients, g = dy * w: dx = s * fma(-h, (float) (B / n * s * s), g - (float) (A / n)) with A
+ *    and B the sums of g and g * h; dw = (float) sum of dy * (h * s), the last product in float, db = (float) sum of dy, over
+ *    the samples as in rule 16. Dropout2d draws as rule 9 does, for the channel in place of the feature. Noise
+ *    is x = fma((float) std, z, x); z by kernels/math/box_muller.h from the words of the element's place: features 4q and
+ *    4q + 1 are first and second of words 0 and 1, 4q + 2 and 4q + 3 of words 2 and 3.
  *
  * 20 Initial values, per element in PyTorch's order: uniform in [-b, b), fma(u, (float) b - (float) -b, (float) -b);
  *    normal, (float) std * z with z of kernels/math/normal.h. Sizes b and std are double formulas of trainer/init.c.
@@ -49,7 +64,7 @@
  *    of a training, n from 1 on, first lookahead, where its K divides n: s = lerp(s, w, (float) alpha), then w = s; s
  *    begins as the initial weights. Then EMA: a = w for n = 1, else a = lerp(a, w, (float) (1 - decay)). SWA at the end of
  *    an epoch e >= swa_start: a = w for e = swa_start, else a = lerp(a, w, (float) (1.0 / (e - swa_start + 1))). Buffers
- *    are averaged as weights are; lookahead leaves them alone.
+ *    are averaged as weights are, counters copied; lookahead leaves them alone.
  *
  * None of this depends on how many trials are trained together, on threads, on the slot, or on the instruction
  * set. A trial whose loss or weights are not finite has diverged; its bits are not promised.

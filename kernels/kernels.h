@@ -21,6 +21,7 @@
 #include "kernels/contract.h"
 #include "kernels/conv.h"
 #include "kernels/lanes.h"
+#include "kernels/norm.h"
 #include "kernels/optim.h"
 
 struct cs_error;
@@ -135,6 +136,13 @@ struct kern_ops {
     void (*maxpool_grad)(const struct kern_pool *p); /* dx from x and dy */
     void (*avgpool)(const struct kern_pool *p);
     void (*avgpool_grad)(const struct kern_pool *p);
+    void (*batchnorm)(const struct kern_batchnorm *b); /* training: rule 16, as the next two */
+    void (*batchnorm_eval)(const struct kern_batchnorm *b);
+    void (*batchnorm_grad)(const struct kern_batchnorm *b); /* dx, dw and db, those not NULL */
+    void (*layernorm)(const struct kern_layernorm *n);      /* rule 17, as the next three */
+    void (*layernorm_grad)(const struct kern_layernorm *n); /* dx, dw and db, those not NULL */
+    void (*dropout2d)(const struct kern_dropout2d *d);
+    void (*noise)(const struct kern_noise *n);
 };
 
 /* The table of "ref" or "cpu". CS_ENONAME for another name; CS_EUNAVAILABLE when CSWEEP_CPU names an instance

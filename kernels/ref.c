@@ -295,4 +295,11 @@ const struct kern_ops kern_ref = {
     .maxpool_grad = kern_ref_maxpool_grad,
     .avgpool = kern_ref_avgpool,
     .avgpool_grad = kern_ref_avgpool_grad,
+    .batchnorm = kern_ref_batchnorm,
+    .batchnorm_eval = kern_ref_batchnorm_eval,
+    .batchnorm_grad = kern_ref_batchnorm_grad,
+    .layernorm = kern_ref_layernorm,
+    .layernorm_grad = kern_ref_layernorm_grad,
+    .dropout2d = kern_ref_dropout2d,
+    .noise = kern_ref_noise,
 };

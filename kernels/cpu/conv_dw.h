@@ -1,6 +1,5 @@
 /*
- * conv_dw.h - the gradients of a convolution's weights and biases: of weights by lists of nonzeros (conv_listed.h), or
- * the plain way.
+ * conv_dw.h - the gradients of a convolution's weights and biases.
  *
  * The plain way: 16 samples in lanes, one chain per weight and sample, then the samples in order.
  */
@@ -8,9 +7,14 @@
 #define KERN_CPU_CONV_DW_H
 
 #include "kernels/cpu/conv.h"
-#ifdef __AVX2__
-#include "kernels/cpu/conv_listed.h"
-#endif
+
+/* Output positions in block order, two loops outside and two inside. */
+#define EACH_BLOCK(S, BH, BW)                       \
+    for (int BH = 0; BH < (S)->out_height; BH += 2) \
+        for (int BW = 0; BW < (S)->out_width; BW += 2)
+#define EACH_IN_BLOCK(S, BH, BW, OH, OW)                         \
+    for (int OH = BH; OH < BH + 2 && OH < (S)->out_height; OH++) \
+        for (int OW = BW; OW < BW + 2 && OW < (S)->out_width; OW++)
 
 /* `sum` and the samples of a chain in lanes, in order. */
 ALWAYS_INLINE float add_samples(float sum, const vec acc[VECS_PER_ROW], size_t samples)
@@ -109,10 +113,7 @@ static void cpu_conv_dw(const struct kern_conv *v)
             v->db[t * v->dw_stride + (size_t) o] = o < s->filters ? filter_db(v, t, o) : 0.0f;
         if (!v->dw)
             continue;
-#ifdef __AVX2__
-        if (!listed_dw(v, t))
-#endif
-            plain_dw(v, t);
+        plain_dw(v, t);
         for (size_t i = count; i < kern_pad(count); i++)
             v->dw[t * v->dw_stride + i] = 0.0f;
     }

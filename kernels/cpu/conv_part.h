@@ -56,12 +56,4 @@ ALWAYS_INLINE size_t plane(int height, int width)
     return (size_t) height * (size_t) width;
 }
 
-/* Output positions in block order, two loops outside and two inside. */
-#define EACH_BLOCK(S, BH, BW)                       \
-    for (int BH = 0; BH < (S)->out_height; BH += 2) \
-        for (int BW = 0; BW < (S)->out_width; BW += 2)
-#define EACH_IN_BLOCK(S, BH, BW, OH, OW)                         \
-    for (int OH = BH; OH < BH + 2 && OH < (S)->out_height; OH++) \
-        for (int OW = BW; OW < BW + 2 && OW < (S)->out_width; OW++)
-
 #endif

@@ -9,12 +9,15 @@
 
 #include "kernels/backend_impl.h"
 #include "kernels/cpu/activate.h"
+#include "kernels/cpu/batchnorm.h"
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/conv_dw.h"
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/gather.h"
 #include "kernels/cpu/lanes.h"
+#include "kernels/cpu/layernorm.h"
 #include "kernels/cpu/loss.h"
+#include "kernels/cpu/noise.h"
 #include "kernels/cpu/pool.h"
 #include "kernels/cpu/product.h"
 
@@ -130,4 +133,11 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .maxpool_grad = cpu_maxpool_grad,
     .avgpool = cpu_avgpool,
     .avgpool_grad = cpu_avgpool_grad,
+    .batchnorm = cpu_batchnorm,
+    .batchnorm_eval = cpu_batchnorm_eval,
+    .batchnorm_grad = cpu_batchnorm_grad,
+    .layernorm = cpu_layernorm,
+    .layernorm_grad = cpu_layernorm_grad,
+    .dropout2d = cpu_dropout2d,
+    .noise = cpu_noise,
 };

@@ -15,11 +15,14 @@ enum { BLOCK_FLOATS = KERN_PANEL * KERN_PANEL };
 
 #ifdef __AVX2__
 
-/* 8 rows of 8 become 8 columns. */
-ALWAYS_INLINE void turn_rows_8(__m256 row[8])
+/* out[c][r] = in[r][c] of an 8 x 8 corner of blocks 16 wide. */
+ALWAYS_INLINE void turn_corner(float *out, const float *in)
 {
-    __m256 pair[8], quad[8];
+    __m256 row[8], pair[8], quad[8];
 
+    UNROLL_ALL
+    for (int i = 0; i < 8; i++)
+        row[i] = _mm256_loadu_ps(in + i * KERN_PANEL);
     UNROLL_ALL
     for (int i = 0; i < 4; i++) {
         pair[2 * i] = _mm256_unpacklo_ps(row[2 * i], row[2 * i + 1]);
@@ -34,23 +37,10 @@ ALWAYS_INLINE void turn_rows_8(__m256 row[8])
     }
     UNROLL_ALL
     for (int i = 0; i < 4; i++) {
-        row[i] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
-        row[i + 4] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
+        _mm256_storeu_ps(out + i * KERN_PANEL, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
+        _mm256_storeu_ps(out + (i + 4) * KERN_PANEL,
+                         _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
     }
-}
-
-/* out[c][r] = in[r][c] of an 8 x 8 corner of blocks 16 wide. */
-ALWAYS_INLINE void turn_corner(float *out, const float *in)
-{
-    __m256 row[8];
-
-    UNROLL_ALL
-    for (int i = 0; i < 8; i++)
-        row[i] = _mm256_loadu_ps(in + i * KERN_PANEL);
-    turn_rows_8(row);
-    UNROLL_ALL
-    for (int i = 0; i < 8; i++)
-        _mm256_storeu_ps(out + i * KERN_PANEL, row[i]);
 }
 
 /* out and in do not overlap. */

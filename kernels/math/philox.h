@@ -10,6 +10,8 @@
  *                element       parameter index   attempt     PURPOSE_INIT << 16 | 1   normal numbers: normal.h
  *   shuffle      i / 4         epoch             0           PURPOSE_SHUFFLE << 16
  *   dropout      feature / 4   row in the batch  step        PURPOSE_DROPOUT << 16 | layer
+ *   dropout2d    channel / 4   row in the batch  step        PURPOSE_DROPOUT << 16 | layer
+ *   noise        feature / 4   row in the batch  step        PURPOSE_NOISE << 16 | layer   words: contract, rule 17
  *   data         place, low    place, high       stream      PURPOSE_DATA << 16       random data sets: random.c
  *   split        i / 4         0                 0           PURPOSE_SPLIT << 16      val_split
  *
@@ -29,6 +31,7 @@ enum kern_purpose {
     KERN_PURPOSE_DROPOUT = 3,
     KERN_PURPOSE_DATA = 4,
     KERN_PURPOSE_SPLIT = 5,
+    KERN_PURPOSE_NOISE = 6,
 };
 
 struct kern_philox {

@@ -1,8 +1,8 @@
 /*
  * bench_ops - what surrounds the products of a training step, on one pinned core: time per element, or per batch.
  *
- * Dropout, gather, transpose, softmax cross-entropy, every activation and every optimizer of the registries, on matrices of
- * 64 x 512 (updates: 512 x 512). 5 % quickest of 400 calls, processor time. CSWEEP_CPU picks the instance.
+ * Dropout, gather, transpose, softmax cross-entropy, norms, noise, every activation and every optimizer of the registries,
+ * on matrices of 64 x 512 (updates: 512 x 512; images: 16 channels of 14 x 14). 5 % quickest of 400 calls, processor time. CSWEEP_CPU picks the instance.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -153,6 +153,71 @@ static void bench_batch(void)
     free((float *) loss_call.x);
 }
 
+static void call_batchnorm(void *arg)
+{
+    ops->batchnorm(arg);
+}
+
+static void call_batchnorm_grad(void *arg)
+{
+    ops->batchnorm_grad(arg);
+}
+
+static void call_layernorm(void *arg)
+{
+    ops->layernorm(arg);
+}
+
+static void call_layernorm_grad(void *arg)
+{
+    ops->layernorm_grad(arg);
+}
+
+static void call_dropout2d(void *arg)
+{
+    ops->dropout2d(arg);
+}
+
+static void call_noise(void *arg)
+{
+    ops->noise(arg);
+}
+
+enum { CHANNELS = 16, POSITIONS = 14 * 14, IMAGES = BATCH * CHANNELS * POSITIONS };
+
+static void bench_norms(void)
+{
+    float *v[] = {numbers(IMAGES, 1), numbers(IMAGES, 1), numbers(IMAGES, 1),   numbers(IMAGES, 1),
+                  numbers(WIDTH, 1),  numbers(WIDTH, 1),  numbers(WIDTH, 1),    numbers(WIDTH, 1),
+                  numbers(WIDTH, 1),  numbers(WIDTH, 1),  numbers(2 * WIDTH, 1)};
+    double half = 0.5;
+    uint64_t seed = 1;
+    struct kern_batchnorm b = {1,    BATCH, WIDTH, 0,    1e-5, 0.1,  v[0], v[1],
+                               v[2], v[3],  0,     0,    v[4], v[5], v[6], v[7],
+                               0,    v[10], 0,     v[8], v[9], 0,    false};
+    struct kern_layernorm n = {1,    BATCH, WIDTH, 1e-5,  v[0], v[1], v[2], v[3], 0,    0,
+                               v[4], v[5],  0,     v[10], 0,    v[8], v[9], 0,    false};
+    struct kern_noise noise = {1, BATCH, WIDTH, false, v[0], 0, &half, &seed, 0, 0};
+    struct kern_dropout2d drop = {1, BATCH, CHANNELS, POSITIONS, v[0], 0, &half, &seed, 0, 0};
+
+    print_each("batchnorm", measure(call_batchnorm, &b, 1), BATCH * WIDTH);
+    print_each("batchnorm, gradient", measure(call_batchnorm_grad, &b, 1), BATCH * WIDTH);
+    b.channels = CHANNELS;
+    b.positions = POSITIONS;
+    print_each("batchnorm of images", measure(call_batchnorm, &b, 1), IMAGES);
+    print_each("  gradient", measure(call_batchnorm_grad, &b, 1), IMAGES);
+    print_each("layernorm", measure(call_layernorm, &n, 1), BATCH * WIDTH);
+    print_each("layernorm, gradient", measure(call_layernorm_grad, &n, 1), BATCH * WIDTH);
+    print_each("dropout2d", measure(call_dropout2d, &drop, 1), IMAGES);
+    print_each("noise", measure(call_noise, &noise, 1), BATCH * WIDTH);
+    noise.rows = WIDTH;
+    noise.cols = BATCH;
+    noise.transposed = true;
+    print_each("noise, turned", measure(call_noise, &noise, 1), BATCH * WIDTH);
+    for (size_t i = 0; i < CS_COUNT(v); i++)
+        free(v[i]);
+}
+
 static void bench_activations(void)
 {
     float *x = numbers(BATCH * WIDTH, 8), *y = numbers(BATCH * WIDTH, 1);
@@ -234,6 +299,7 @@ int main(void)
     }
     printf("instance %s\n", ops->instance);
     bench_batch();
+    bench_norms();
     bench_activations();
     bench_updates();
     return 0;
