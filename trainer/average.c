@@ -64,11 +64,17 @@ static void look_ahead(train_bundle *b, int k, bool due)
 static void move_average(train_bundle *b, int k, bool first, double t)
 {
     const float *w = b->w + (size_t) k * b->floats;
+    float *average = arena(b, k, TRAIN_AVERAGE);
 
     if (first)
-        memcpy(arena(b, k, TRAIN_AVERAGE), w, b->floats * sizeof *w);
+        memcpy(average, w, b->floats * sizeof *w);
     else
-        b->ops->lerp(arena(b, k, TRAIN_AVERAGE), w, b->floats, (float) t);
+        b->ops->lerp(average, w, b->floats, (float) t);
+    for (int i = 0; i < b->model->segment_count; i++) {
+        const struct train_segment *s = &b->model->segments[i];
+        if (s->counter)
+            memcpy(average + s->offset, w + s->offset, s->count * sizeof *w);
+    }
 }
 
 void train_average_step(train_bundle *b, int k, int64_t n)

@@ -30,6 +30,12 @@ static int allocate_nodes(train_bundle *b, struct cs_error *err)
     const int count = b->model->node_count;
     size_t total = 0;
 
+    b->kept = cs_xcalloc((size_t) b->model->layer_count, sizeof *b->kept);
+    for (int i = 0; i < b->model->layer_count; i++) {
+        const struct train_layer *layer = &b->model->layers[i];
+        b->kept[i].stride = kern_pad(layer->keeps + layer->keeps_per_sample * kern_pad(rows));
+        total += b->kept[i].stride * (size_t) b->group;
+    }
     b->nodes = cs_xcalloc((size_t) count, sizeof *b->nodes);
     b->have = cs_xcalloc((size_t) count, sizeof *b->have);
     b->masked = cs_xcalloc((size_t) count, sizeof *b->masked);
@@ -49,6 +55,10 @@ static int allocate_nodes(train_bundle *b, struct cs_error *err)
             *parts[p] = at;
             at += b->nodes[i].stride * (size_t) b->group;
         }
+    }
+    for (int i = 0; i < b->model->layer_count; i++) {
+        b->kept[i].at = at;
+        at += b->kept[i].stride * (size_t) b->group;
     }
     return 0;
 }
@@ -190,6 +200,7 @@ void train_bundle_free(train_bundle *b)
     free(b->nodes);
     free(b->have);
     free(b->masked);
+    free(b->kept);
     free(b->order);
     free(b->rows_index);
     free(b->labels);
@@ -312,6 +323,7 @@ static struct train_pass begin_pass(train_bundle *b, int first, int rows, bool t
         .nodes = b->nodes,
         .have = b->have,
         .masked = b->masked,
+        .kept = b->kept,
         .w = b->w + (size_t) first * b->floats,
         .grad = b->grad,
         .w_stride = b->floats,

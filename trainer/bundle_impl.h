@@ -26,6 +26,12 @@ struct train_buffers {
     size_t stride; /* floats per trial, the same for all four */
 };
 
+/* What one layer keeps from its forward to its backward, for each trial of the pass. */
+struct train_kept {
+    float *at;
+    size_t stride;
+};
+
 struct train_pass {
     const struct kern_ops *ops;
     const struct train_model *model;         /* of any trial: shapes are equal */
@@ -36,8 +42,9 @@ struct train_pass {
     uint32_t step_number; /* of the batch, from 0, over all epochs */
     const uint64_t *seed; /* seed[trials] */
     struct train_buffers *nodes;
-    uint8_t *have; /* per node: TRAIN_X ... that are up to date in this step */
-    bool *masked;  /* per node: its gradient is +0 already where x <= 0 */
+    uint8_t *have;                 /* per node: TRAIN_X ... that are up to date in this step */
+    const struct train_kept *kept; /* [layers] */
+    bool *masked;                  /* per node: its gradient is +0 already where x <= 0 */
     float *w, *grad, *slot[KERN_SLOTS];
     size_t w_stride;              /* of w, grad and slots */
     const struct kern_step *step; /* [segments][step_stride], of the pass's first trial */

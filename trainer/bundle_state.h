@@ -38,6 +38,7 @@ struct train_bundle {
     float *act_memory;
     struct train_buffers *nodes; /* [node_count], [group] trials each */
     uint8_t *have;               /* [node_count], see train_pass */
+    struct train_kept *kept;     /* [layers], in act_memory; see bundle_impl.h */
     bool *masked;                /* [node_count] */
     uint32_t *order;             /* [capacity][train count] */
     uint32_t *rows_index;        /* [group][largest batch] */

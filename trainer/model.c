@@ -159,7 +159,11 @@ static int parse_layer(struct train_layer *layer, char *text, struct cs_error *e
         } else {
             return bad_usage(layer->kind, " is not one of its words", word, err);
         }
-        if (!cs_parse_double(arg, word))
+        if (place >= 0 && layer->kind->words[place - layer->kind->args_max].yes_no) {
+            *arg = strcmp(word, "yes") == 0;
+            if (*arg == 0 && strcmp(word, "no") != 0)
+                return bad_usage(layer->kind, " is neither yes nor no", word, err);
+        } else if (!cs_parse_double(arg, word))
             return bad_usage(layer->kind, " is not a number", word, err);
     }
     return layer->arg_count < layer->kind->args_min
@@ -199,7 +203,7 @@ static int add_layer(struct train_model *model, struct train_layer *layer,
     struct train_node *node = &model->nodes[layer->node_in];
 
     model->layer_count++;
-    if (layer->kind->in_place && node->kept) {
+    if (layer->kind->in_place && (node->kept || (node->relu && layer->kind->moves_zero))) {
         layer->copies = true;
         layer->node_out = model->node_count;
     }
@@ -317,6 +321,22 @@ static int build_layers(struct builder *b, const char *text, const char *prefix,
     }
 }
 
+int train_model_check_batch(const struct train_model *model, int samples, struct cs_error *err)
+{
+    int number = 0; /* of the layer in the text, as in builder */
+
+    for (int i = 0; i < model->layer_count; i++) {
+        const struct train_layer *layer = &model->layers[i];
+        struct cs_error inner;
+        const int rc =
+            layer->kind->check_batch ? layer->kind->check_batch(layer, samples, &inner) : 0;
+        number += layer->pair < 0;
+        if (rc < 0)
+            return cs_fail(err, rc, "layer %d (%s): %s", number, layer->kind->name, inner.detail);
+    }
+    return 0;
+}
+
 static int build(struct train_model *model, const char *text, const struct train_shape *input,
                  struct cs_error *err)
 {
@@ -378,7 +398,10 @@ static void layer_text(struct cs_buf *out, const struct train_layer *layer)
     for (int i = 0; i < TRAIN_LAYER_WORDS && kind->words[i].name; i++) {
         const double value = layer->arg[kind->args_max + i];
         if (value < kind->words[i].def || value > kind->words[i].def)
-            cs_buf_addf(out, " %s %s", kind->words[i].name, cs_format_double(number, value));
+            cs_buf_addf(out, " %s %s", kind->words[i].name,
+                        !kind->words[i].yes_no ? cs_format_double(number, value)
+                        : value > 0            ? "yes"
+                                               : "no");
     }
 }
 
@@ -471,4 +494,16 @@ void train_segment_unpack(const struct train_segment *s, float *tensor, const fl
             tensor[(size_t) o * (size_t) s->in + (size_t) i] =
                 w[kern_at((size_t) s->in, (size_t) i, (size_t) o)];
     }
+}
+
+/* Low and high part: below 2^24, and what is above. */
+int64_t train_segment_count(const struct train_segment *s, const float *arena)
+{
+    return (int64_t) ((double) arena[s->offset] + (double) arena[s->offset + 1] * 0x1p24);
+}
+
+void train_segment_set_count(const struct train_segment *s, float *arena, int64_t count)
+{
+    arena[s->offset] = (float) (count & 0xffffff);
+    arena[s->offset + 1] = (float) (count >> 24);
 }

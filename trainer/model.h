@@ -33,10 +33,11 @@ struct train_shape {
 /* Numbers in one sample. */
 int train_shape_size(const struct train_shape *shape);
 
-/* A number given by name after the others: `conv 16 5 stride 2`. */
+/* A number given by name after the others: `conv 16 5 stride 2`; or yes and no, 1 and 0: `batchnorm affine no`. */
 struct train_layer_word {
     const char *name;
     double def;
+    bool yes_no;
 };
 
 struct train_layer_kind {
@@ -50,14 +51,18 @@ struct train_layer_kind {
         *end; /* of a block `res( ... )`: the kind put behind its last layer; else NULL */
     bool args_per_trial; /* its numbers may differ between the trials of a bundle */
     bool in_place;       /* computes within its node, where the layer before allows it */
-    bool fuses_relu;     /* computes a relu that follows in its epilogue: train_layer_relu_fused */
-    bool needs_output;   /* its backward reads its own output: nothing may work on that in place */
+    bool
+        moves_zero; /* in place, but what it leaves above 0 need not have been so: not where a relu works */
+    bool fuses_relu;   /* computes a relu that follows in its epilogue: train_layer_relu_fused */
+    bool needs_output; /* its backward reads its own output: nothing may work on that in place */
     /* From layer->in and layer->arg: set layer->out, add segments. The message need not name the layer. */
     int (*setup)(struct train_layer *layer, struct train_model *model, struct cs_error *err);
     /* From node_in's values to node_out's; NULL: nothing to do. */
     void (*forward)(const struct train_layer *layer, struct train_pass *pass);
     /* From node_out's gradient: node_in's where that is wanted, and those of the parameters. NULL: nothing to do. */
     void (*backward)(const struct train_layer *layer, struct train_pass *pass);
+    /* Can it train on a batch of so many samples? NULL: on any. The message need not name the layer. */
+    int (*check_batch)(const struct train_layer *layer, int samples, struct cs_error *err);
 };
 
 struct train_layer {
@@ -68,9 +73,11 @@ struct train_layer {
     double arg[TRAIN_LAYER_ARGS];
     int arg_count; /* numbers given before the words */
     int node_in, node_out;
-    int segment; /* index of its first segment, -1 without parameters */
-    int pair;    /* a block's first layer and its end know one another's index; else -1 */
-    bool fused;  /* relu: computed in the epilogue of the layer before it */
+    int segment;             /* index of its first segment, -1 without parameters */
+    size_t keeps;            /* floats it keeps from its forward to its backward, and */
+    size_t keeps_per_sample; /* besides those, a sample: train_pass.kept */
+    int pair;   /* a block's first layer and its end know one another's index; else -1 */
+    bool fused; /* relu: computed in the epilogue of the layer before it */
     bool
         copies; /* in-place kind that got a node of its own: values and gradients are copied around it */
 };
@@ -85,6 +92,7 @@ struct train_segment {
     int out,
         in; /* in > 0: [out][in], stored as panel matrix (in x out); in = 0: flat, out numbers */
     enum train_role role;
+    bool counter;           /* one whole number, int64 in a checkpoint: train_segment_count */
     bool buffer;            /* not trained: running statistics */
     bool constant;          /* starts at `bound` everywhere */
     double bound;           /* initial values are uniform in [-bound, bound) */
@@ -133,6 +141,13 @@ void train_model_init(const struct train_model *model, uint64_t seed, float *w);
 /* Between an arena and PyTorch's row-major order; tensor[elements]. */
 void train_segment_pack(const struct train_segment *segment, float *arena, const float *tensor);
 void train_segment_unpack(const struct train_segment *segment, float *tensor, const float *arena);
+
+/* The number of a counter: kept in two floats, so that it is exact beyond 2^24. */
+int64_t train_segment_count(const struct train_segment *segment, const float *arena);
+void train_segment_set_count(const struct train_segment *segment, float *arena, int64_t count);
+
+/* Can every layer train on a batch of so many samples? The message names the layer. */
+int train_model_check_batch(const struct train_model *model, int samples, struct cs_error *err);
 
 /*
  * For layers' setup: add a parameter tensor, [out][in] stored as panel matrix or [dim[0]] ... [dim[ndim - 1]] stored

@@ -219,6 +219,21 @@ static void set_canonical_layers(struct train_spec *spec)
     cs_buf_clear(&text);
 }
 
+/* The last batch of an epoch may be too small for a layer: 2001 examples in batches of 50 leave one alone. */
+static int check_batches(const struct train_spec *spec, struct cs_error *err)
+{
+    const int64_t left = spec->train_examples % spec->batch_size;
+    const int smallest = left ? (int) left : spec->batch_size;
+    struct cs_error inner;
+    const int rc = train_model_check_batch(spec->model, smallest, &inner);
+
+    if (rc == 0)
+        return 0;
+    return cs_fail(err, rc,
+                   "batch_size = %d: %s; of %lld examples the last batch of an epoch has %d",
+                   spec->batch_size, inner.detail, (long long) spec->train_examples, smallest);
+}
+
 static int take_model(struct train_spec *spec, const struct train_data_info *info,
                       struct cs_error *err)
 {
@@ -237,7 +252,7 @@ static int take_model(struct train_spec *spec, const struct train_data_info *inf
         return cs_fail(err, CS_ERANGE, "layers = %.200s: gives %d outputs; %s has %d classes",
                        layers, spec->model->outputs, spec->dataset, info->classes);
     spec->parameters = spec->model->parameters;
-    return 0;
+    return check_batches(spec, err);
 }
 
 /* How weights start. */

@@ -63,14 +63,20 @@ static int evaluated_of(const struct source *src)
 static void set_tensor(struct st_tensor *t, struct cs_arena *arena, const struct train_segment *s,
                        const char *suffix, const float *memory)
 {
-    float *data = cs_arena_alloc(arena, (size_t) s->elements * sizeof *data);
-
-    train_segment_unpack(s, data, memory);
     *t = (struct st_tensor){
         .name = *suffix ? cs_arena_printf(arena, "%s.%s", s->name, suffix) : s->name,
         .ndim = s->ndim,
-        .data = data,
     };
+    if (s->counter) {
+        int64_t *count = cs_arena_alloc(arena, sizeof *count);
+        *count = train_segment_count(s, memory);
+        t->dtype = ST_I64;
+        t->i64 = count;
+    } else {
+        float *data = cs_arena_alloc(arena, (size_t) s->elements * sizeof *data);
+        train_segment_unpack(s, data, memory);
+        t->data = data;
+    }
     for (int i = 0; i < s->ndim; i++)
         t->shape[i] = s->dim[i];
 }
@@ -399,8 +405,11 @@ static int decode_tensors(struct train_trial *trial, const struct ckpt_file *fil
             continue;
         snprintf(name, sizeof name, "%s%s%s", s->name, *suffix ? "." : "", suffix);
         const struct st_tensor *t = st_find(view, name);
-        if (!t || t->dtype != ST_F32 || (int64_t) st_length(t) != s->elements)
+        if (!t || t->dtype != (s->counter ? ST_I64 : ST_F32) ||
+            (int64_t) st_length(t) != s->elements)
             rc = corrupt(trial, "a tensor is missing or has another shape", err);
+        else if (s->counter)
+            train_segment_set_count(s, *out, *t->i64);
         else
             train_segment_pack(s, *out, t->data);
     }

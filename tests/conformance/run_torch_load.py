@@ -23,7 +23,9 @@ import artifacts
 import oracle
 
 LAYERS = ["flatten > linear 64 > relu > dropout 0.25 > linear 32 > relu > linear 10", "flatten > linear 10",
-          "conv 4 5 stride 2 > relu > maxpool 2 > conv 8 3 groups 2 > relu > globalavgpool > flatten > linear 10"]
+          "conv 4 5 stride 2 > relu > maxpool 2 > conv 8 3 groups 2 > relu > globalavgpool > flatten > linear 10",
+          "conv 4 5 stride 3 > batchnorm > relu > dropout2d 0.2 > layernorm > flatten > batchnorm affine no > noise 0.1 > "
+          "linear 10"]
 OPTIMIZERS = {
     "sgd": [], "adam": ["exp_avg", "exp_avg_sq"], "adamw": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"],
     "adagrad": ["sum"], "adadelta": ["square_avg", "acc_delta"], "adamax": ["exp_avg", "exp_inf"],
@@ -36,8 +38,7 @@ STEPS = (LIMIT + BATCH - 1) // BATCH
 
 def tensors(data):
     found, metadata = artifacts.safetensors(data)
-    return {name: torch.from_numpy(np.frombuffer(bytes_, "<f4").reshape(shape).copy())
-            for name, (shape, bytes_) in found.items()}, metadata
+    return {name: torch.from_numpy(oracle.array(*tensor).copy()) for name, tensor in found.items()}, metadata
 
 
 def check_model(checks, name, layers, sweep, reference, row, test):
@@ -56,7 +57,7 @@ def check_model(checks, name, layers, sweep, reference, row, test):
         net.load_state_dict({key: value * 1.02 for key, value in model.items()})
         other = oracle.evaluate(net, *map(torch.from_numpy, test), 1000)[0]
         checks.true(f"{name}: other weights would be noticed", abs(other - row["Loss/Val"]) > 1e-4)
-    return {key: tuple(value.shape) for key, value in model.items()}
+    return {key: tuple(value.shape) for key, value in net.named_parameters()}
 
 
 def check_optimizer(checks, name, kind, sweep, reference, shapes, steps):

@@ -42,7 +42,7 @@ TOY = "linear 24 > relu > linear 16 > relu > linear 2"
 
 
 def case(name, torch_class, settings, wrong, data="fashion", layers=None, scheduler=None, epochs=2, batch=64,
-         seed=0, bound=2e-6, wrong_class=None, wrong_run=None, work=None, groups=None):
+         seed=0, bound=2e-6, wrong_class=None, wrong_run=None, work=None, groups=None, wrong_layers=None):
     """
     settings: keyword arguments of the PyTorch class, which are csweep's keys too; wrong: what the error changes. work:
     keys of [train] that oracle.train knows; groups: {name: {"match": parameter prefix, setting: value}}.
@@ -52,6 +52,7 @@ def case(name, torch_class, settings, wrong, data="fashion", layers=None, schedu
         "layers": layers or (DEEP if data == "fashion" else TOY), "scheduler": scheduler, "epochs": epochs,
         "batch": batch, "seed": seed, "bound": bound, "wrong_run": wrong_run or {},
         "wrong_class": wrong_class or torch_class, "work": work or {}, "groups": groups or {},
+        "wrong_layers": wrong_layers,
     }
 
 
@@ -141,6 +142,25 @@ NAMES = {NAdam: "nadam", torch.optim.Rprop: "rprop", torch.optim.ASGD: "asgd", L
 if hasattr(SCHEDULERS, "PolynomialLR"):  # since 1.13
     NAMES[SCHEDULERS.PolynomialLR] = "polynomial"
 
+# A bias before a batch norm has gradient 0 but for rounding, which Adam would turn into whole steps: plain SGD. A ReLU whose
+# input is 0 to within rounding may go either way and steps the weights by 1e-3: few of them where there are many numbers.
+NORMS = [  # (name, data, batch, [train], layers, what the error replaces, more)
+    ("batch", "fashion", 64, {}, "flatten > linear 48 > batchnorm > relu > linear 32 > batchnorm momentum 0.3 eps 0.01 > silu > "
+     "dropout 0.2 > linear 10", ("eps 0.01", "eps 0.011"), {"groups": {"last": {"match": "4.", "weight_decay": 0.01}}}),
+    ("batch-momentum", "toy", 50, {}, "batchnorm affine no > linear 24 > tanh > batchnorm > linear 16 > relu > batchnorm > linear 2",
+     ("tanh > batchnorm", "tanh > batchnorm momentum 0.101"), {}),
+    ("batch-affine", "toy", 64, {"accumulate": 3}, "linear 24 > batchnorm affine no > relu > res(linear 24 > batchnorm > relu) > "
+     "batchnorm > linear 2", ("batchnorm > relu)", "batchnorm eps 0.001 > relu)"), {}),
+    ("batch-images", "images", 60, {}, "batchnorm > conv 6 5 stride 2 > batchnorm > silu > avgpool 2 > conv 8 3 > relu > dropout2d 0.3 > "
+     "batchnorm momentum 0.2 > conv 8 3 > batchnorm affine no > relu > globalavgpool > batchnorm > flatten > linear 10",
+     ("dropout2d 0.3", "dropout 0.3"), {"epochs": 1}),
+    ("layer", "toy", 64, {}, "linear 24 > layernorm > relu > linear 17 > relu > layernorm eps 0.01 > linear 20 > layernorm affine no > "
+     "gelu > linear 2", ("eps 0.01", "eps 0.011"), {}),
+    ("layer-images", "images", 64, {}, "layernorm > conv 5 5 stride 2 > layernorm > relu > conv 6 3 stride 2 > relu > layernorm > "
+     "noise 0.1 > flatten > linear 10", ("noise 0.1", "noise 0.101"), {"epochs": 1}),
+    ("noise", "toy", 33, {}, "noise 0.2 > linear 24 > relu > noise 0.1 > linear 24 > noise 0.3 > relu > linear 24 > tanh > noise 0.5 > "
+     "linear 2", ("relu > noise 0.1", "noise 0.1 > relu"), {}),
+]
 CASES = [
     case("sgd", SGD, {"lr": 0.1}, {"lr": 0.101}),
     case("sgd-momentum", SGD, {"lr": 0.03, "momentum": 0.9}, {"momentum": 0.89}),
@@ -236,6 +256,8 @@ CASES = [
     case("conv", SGD, {"lr": 0.05}, {}, data="images", wrong_run={"mask_shift": 1}, batch=33, layers="conv 6 4 stride 2 pad 2 > relu > "
          "dropout 0.2 > conv 9 3 groups 3 pad 1 > maxpool 3 stride 2 > relu > res(conv 9 3 dilation 2 pad 2 > relu > conv 9 1) > "
          "relu > avgpool 3 stride 1 > gelu > globalavgpool > flatten > linear 10"),
+    *(case("norm-" + name, SGD, {"lr": 0.03}, {}, data=data, batch=batch, work=work, layers=layers,
+           wrong_layers=layers.replace(*error), **more) for name, data, batch, work, layers, error, more in NORMS),
     case("split", ADAM, {"lr": 5e-3}, {"lr": 5.05e-3}, data="split"),
 ]
 SPLIT_ROWS, SPLIT_VAL = 1003, 201
@@ -345,7 +367,7 @@ def run_csweep(folder, name, c, keys, settings):
     reference = f"refs/tags/{name}/0001/last"
     files = {f: artifacts.safetensors(artifacts.blob(sweep.store, reference, f + ".safetensors"))[0]
              for f in ("model", "optimizer")}
-    arrays = {f: {k: np.frombuffer(d, "<f4").reshape(s) for k, (s, d) in t.items()} for f, t in files.items()}
+    arrays = {f: {k: oracle.array(*d) for k, d in t.items()} for f, t in files.items()}
     return arrays["model"], arrays["optimizer"], artifacts.curve(sweep.store, reference)
 
 
@@ -367,7 +389,8 @@ def run_torch(c, sets, wrong=False):
             parts.append({"params": [rest.pop(n) for n in names], **{k: v for k, v in own.items() if k != "match"}})
         return c["wrong_class" if wrong else "class"]([{"params": list(rest.values())}, *parts], **settings)
 
-    return oracle.train(c["layers"], *sets, make_optimizer, scheduler, c["epochs"], c["batch"], c["seed"], **changed)
+    layers = c["wrong_layers"] if wrong and c["wrong_layers"] else c["layers"]
+    return oracle.train(layers, *sets, make_optimizer, scheduler, c["epochs"], c["batch"], c["seed"], **changed)
 
 
 def distance(ours, net):

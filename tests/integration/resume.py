@@ -30,6 +30,7 @@ from invariants import check_whole
 EPOCHS, KILLS, STOPS = 5, 12, 4
 FILES = ["model.safetensors", "optimizer.safetensors", "curve.csv"]
 LAYERS = "linear 40 > relu > dropout 0.2 > linear 30 > relu > linear 2"
+NORMED = "linear 40 > batchnorm > relu > noise 0.1 > linear 30 > layernorm > relu > batchnorm affine no > linear 2"
 SMALL = "flatten > linear 32 > relu > linear 10"
 
 
@@ -120,9 +121,10 @@ def instances(checks, folder):
         sys.stdout.flush()
 
 
-def fresh(folder, name, count, every=1):
+def fresh(folder, name, count, every=1, layers=LAYERS):
     """A sweep in a new folder: the last one may have finished before it was killed often enough."""
-    return harness.Sweep(folder, grid(folder, train={"checkpoint_every": every}), f"{name}-{count}")
+    made = grid(folder, model={"layers": layers}, train={"checkpoint_every": every})
+    return harness.Sweep(folder, made, f"{name}-{count}")
 
 
 def killed_controllers(checks, folder, reference, moments, seconds):
@@ -176,13 +178,13 @@ def killed_workers(checks, folder, reference, moments, seconds):
     print(f"workers: {hits} kills in {sweeps} sweeps", flush=True)
 
 
-def interrupted(checks, folder, reference, moments):
+def interrupted(checks, folder, reference, moments, name="interrupted", layers=LAYERS, wanted=STOPS):
     """Ctrl-C: exit 130, trials stand in the middle of an epoch, and go on to the same bits."""
     stops = sweeps = inside = 0
-    while (stops < STOPS or inside == 0) and sweeps < 10:
-        sweep, finished = fresh(folder, "interrupted", sweeps, EPOCHS), False  # no saving between
+    while (stops < wanted or inside == 0) and sweeps < 10:
+        sweep, finished = fresh(folder, name, sweeps, EPOCHS, layers), False  # no saving between
         sweeps += 1
-        while not finished and (stops < STOPS or inside == 0):
+        while not finished and (stops < wanted or inside == 0):
             process = sweep.start("--json", "--jobs", "2", start_new_session=True)
             for line in process.stdout:
                 if json.loads(line)["event"] == "start":
@@ -201,10 +203,10 @@ def interrupted(checks, folder, reference, moments):
             checks.equal(f"stop {stops}: git fsck", artifacts.fsck(sweep.store), "")
             inside += sum(step_of(sweep, record) > 0 for record in artifacts.trials(sweep.dir).values())
         harness.must_run(sweep, "--quiet")
-        same(checks, f"interrupted, sweep {sweeps}", ids(sweep), reference)
-        check_whole(checks, f"interrupted, sweep {sweeps}", sweep)
-    checks.true("stops inside epochs", inside > 0, f"{inside}")
-    print(f"interrupted: {stops} stops, {inside} trials inside an epoch, {sweeps} sweeps", flush=True)
+        same(checks, f"{name}, sweep {sweeps}", ids(sweep), reference)
+        check_whole(checks, f"{name}, sweep {sweeps}", sweep)
+    checks.true(f"{name}: stops inside epochs", inside > 0, f"{inside}")
+    print(f"{name}: {stops} stops, {inside} trials inside an epoch, {sweeps} sweeps", flush=True)
 
 
 def step_of(sweep, record):
@@ -235,6 +237,9 @@ def main():
     killed_controllers(checks, folder, reference, moments, seconds)
     killed_workers(checks, folder, reference, moments, seconds)
     interrupted(checks, folder, reference, moments)
+    normed = fresh(folder, "normed-reference", 0, layers=NORMED)
+    harness.must_run(normed, "--quiet", "--jobs", "2")
+    interrupted(checks, folder, ids(normed), moments, "normed", NORMED, 2)
     checks.finish()
 
 

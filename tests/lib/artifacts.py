@@ -90,14 +90,15 @@ def curve(store, reference):
 
 
 def safetensors(data):
-    """({name: (shape, bytes)}, metadata) of a file of F32 tensors, in file order."""
+    """({name: (shape, bytes)}, metadata) of a file of F32 tensors, in file order; counters are I64 scalars."""
     (size,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + size])
     metadata = header.pop("__metadata__", {})
     tensors, at = {}, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, end = entry["data_offsets"]
-        if entry["dtype"] != "F32" or begin != at or end - begin != 4 * math.prod(entry["shape"]):
+        size_of = {"F32": 4, "I64": 8 if not entry["shape"] else 0}.get(entry["dtype"], 0)
+        if begin != at or end - begin != size_of * math.prod(entry["shape"]):
             raise Malformed(f"safetensors: {name}: {entry}")
         tensors[name], at = (tuple(entry["shape"]), data[8 + size + begin : 8 + size + end]), end
     if 8 + size + at != len(data):

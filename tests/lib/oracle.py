@@ -14,7 +14,7 @@ import os
 import numpy as np
 import torch
 
-INIT, SHUFFLE, DROPOUT, DATA, SPLIT = 1, 2, 3, 4, 5
+INIT, SHUFFLE, DROPOUT, DATA, SPLIT, NOISE = 1, 2, 3, 4, 5, 6
 FASHION = "/usr/share/datasets/fashion-mnist"
 
 
@@ -63,6 +63,18 @@ def dropout_mask(seed, p, rows, features, step, layer):
     words = philox(seed, np.arange(blocks)[None, :], np.arange(rows)[:, None], step, DROPOUT << 16 | layer)
     kept = (words.reshape(rows, blocks * 4)[:, :features] >> np.uint64(8)) >= math.ceil(p * 2**24)
     return kept.astype(np.float32) * np.float32(1 / (1 - p))
+
+
+def noise(seed, rows, features, step, layer):
+    """Normal numbers as [rows, features]: Box and Muller's, of word pairs (radius, angle), computed in double."""
+    blocks = (features + 3) // 4
+    words = philox(seed, np.arange(blocks)[None, :], np.arange(rows)[:, None], step, NOISE << 16 | layer)
+    radius, angle = words[..., 0::2], words[..., 1::2]
+    r = np.sqrt(-2 * np.log(((radius >> np.uint64(8)) + np.uint64(1)) * 2.0**-24))
+    place = ((angle >> np.uint64(6)) & np.uint64(0xFFFFFF)).astype(np.float64)
+    turn = np.pi / 2 * ((angle >> np.uint64(30)).astype(np.float64) + (place + 0.5) * 2.0**-24 - 0.5)
+    z = np.stack([r * np.cos(turn), r * np.sin(turn)], axis=-1)
+    return z.reshape(rows, blocks * 4)[:, :features].astype(np.float32)
 
 
 def polar(count, words):
@@ -134,6 +146,30 @@ class Masked(torch.nn.Dropout):
         return x * torch.from_numpy(mask).reshape(x.shape)
 
 
+class Masked2d(Masked):
+    """Dropout2d: the masks of a net with one feature per channel."""
+
+    def forward(self, x):
+        if not self.training or self.p == 0:
+            return x
+        mask = dropout_mask(self.seed, self.p, x.shape[0], x.shape[1], self.step_number, self.layer)
+        return x * torch.from_numpy(mask)[:, :, None, None]
+
+
+class Noise(Masked):
+    """x + std * normal numbers, std being p."""
+
+    def __init__(self, std, seed, layer):
+        super().__init__(0, seed, layer)
+        self.std = std
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        z = noise(self.seed, x.shape[0], x[0].numel(), self.step_number, self.layer)
+        return x + np.float32(self.std) * torch.from_numpy(z).reshape(x.shape)
+
+
 class Residual(torch.nn.Module):
     """res( ... )"""
 
@@ -181,8 +217,13 @@ class Builder:
             self.index += 1
             return Residual(body)
         kind, *words = text.split()
-        module = self.module(kind, [float(w) for w in words if not w.isalpha()],
-                             dict(zip(words[:-1], words[1:])), index)
+        numbers = []
+        for word in words:
+            if word.isalpha():
+                break
+            numbers.append(float(word))
+        rest = words[len(numbers):]
+        module = self.module(kind, numbers, dict(zip(rest[::2], rest[1::2])), index)
         with torch.no_grad():
             self.shape = tuple(module.eval()(torch.zeros(1, *self.shape)).shape[1:])
         return module.train()
@@ -203,8 +244,14 @@ class Builder:
             return pool(int(numbers[0]), word("stride", int(numbers[0])))
         if kind == "globalavgpool":
             return torch.nn.AdaptiveAvgPool2d(1)
-        if kind == "dropout":
-            return Masked(numbers[0], self.seed, index)
+        if kind in ("dropout", "dropout2d", "noise"):
+            return {"dropout": Masked, "dropout2d": Masked2d, "noise": Noise}[kind](numbers[0], self.seed, index)
+        eps, affine = float(named.get("eps", 1e-5)), named.get("affine", "yes") == "yes"
+        if kind == "batchnorm":
+            norm = torch.nn.BatchNorm1d if len(self.shape) == 1 else torch.nn.BatchNorm2d
+            return norm(self.shape[0], eps, float(named.get("momentum", 0.1)), affine)
+        if kind == "layernorm":
+            return torch.nn.LayerNorm(self.shape, eps, affine)
         return ACTIVATIONS[kind](*numbers)
 
 
@@ -214,10 +261,11 @@ def network(layers, shape, seed=0):
 
 
 def initialise(net, seed):
-    """Parameters are counted in state_dict order."""
+    """Parameters and buffers are counted in state_dict order; norms start as PyTorch's do."""
     index = 0
     for module in net.modules():
         if not isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
+            index += len(module.state_dict()) if not list(module.children()) else 0
             continue
         fan_in = module.weight[0].numel()
         bounds = (math.sqrt(3.0) * math.sqrt(2.0 / (1.0 + 5.0)) / math.sqrt(fan_in), 1.0 / math.sqrt(fan_in))
@@ -226,6 +274,11 @@ def initialise(net, seed):
             with torch.no_grad():
                 parameter.copy_(torch.from_numpy(values))
             index += 1
+
+
+def array(shape, data):
+    """A tensor of artifacts.safetensors; counters, which have no shape, are int64."""
+    return np.frombuffer(data, "<f4" if len(data) != 8 or shape else "<i8").reshape(shape)
 
 
 def evaluate(net, x, y, batch):

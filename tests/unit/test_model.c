@@ -356,10 +356,90 @@ static void refusals_name_the_layer(void **state)
             "layer 1 (dropout -0.1): the probability must be a number in [0, 1)");
     refused("linear 4 > dropout nan", &row7, CS_EPARSE,
             "layer 2 (dropout nan): nan is not a number; expected `dropout P`");
+    refused("linear 4 > batchnorm eps 0", &row7, CS_ERANGE,
+            "layer 2 (batchnorm eps 0): eps must be a number above 0, at most 1");
+    refused("batchnorm momentum 1.5 > linear 4", &row7, CS_ERANGE,
+            "layer 1 (batchnorm momentum 1.5): momentum must be a number in [0, 1]");
+    refused("layernorm affine 1 > linear 4", &row7, CS_EPARSE,
+            "layer 1 (layernorm affine 1): 1 is neither yes nor no; expected `layernorm [eps E] "
+            "[affine yes|no]`");
+    refused("layernorm eps nan > linear 4", &row7, CS_EPARSE,
+            "layer 1 (layernorm eps nan): nan is not a number; expected `layernorm [eps E] "
+            "[affine yes|no]`");
+    refused("layernorm eps 2 > linear 4", &row7, CS_ERANGE,
+            "layer 1 (layernorm eps 2): eps must be a number above 0, at most 1");
+    refused("dropout2d 0.5 > linear 4", &row7, CS_ERANGE,
+            "layer 1 (dropout2d 0.5): its input is flat, 7 numbers; expected channels x height x "
+            "width");
+    refused("dropout2d 1 > flatten > linear 4", &image, CS_ERANGE,
+            "layer 1 (dropout2d 1): the probability must be a number in [0, 1)");
+    refused("noise -1 > linear 4", &row7, CS_ERANGE,
+            "layer 1 (noise -1): the standard deviation must be a finite number >= 0");
     refused("linear 512 > relu > linear 10", &image, CS_ERANGE,
             "layer 1 (linear 512): its input is 1 x 28 x 28; put flatten before it");
     refused("relu > dropout 0.5 > linear 10", &image, CS_ERANGE,
             "layer 3 (linear 10): its input is 1 x 28 x 28; put flatten before it");
+}
+
+static void norms_have_buffers(void **state)
+{
+    static const struct {
+        const char *name;
+        int ndim;
+        bool buffer, counter;
+        float value;
+    } segments[] = {
+        {"1.weight", 1, false, false, 1},
+        {"1.bias", 1, false, false, 0},
+        {"1.running_mean", 1, true, false, 0},
+        {"1.running_var", 1, true, false, 1},
+        {"1.num_batches_tracked", 0, true, true, 0},
+        {"2.running_mean", 1, true, false, 0},
+        {"2.running_var", 1, true, false, 1},
+        {"2.num_batches_tracked", 0, true, true, 0},
+        {"3.weight", 3, false, false, 1},
+        {"3.bias", 3, false, false, 0},
+    };
+    struct train_model *m =
+        make("relu > batchnorm > batchnorm affine no > layernorm > flatten > linear 3", &image);
+    float *w = malloc(m->floats * sizeof *w), value;
+
+    (void) state;
+    train_model_init(m, 3, w);
+    assert_int_equal(m->segment_count, CS_COUNT(segments) + 2);
+    for (size_t i = 0; i < CS_COUNT(segments); i++) {
+        const struct train_segment *s = &m->segments[i];
+        assert_string_equal(s->name, segments[i].name);
+        assert_int_equal(s->ndim, segments[i].ndim);
+        assert_int_equal(s->buffer, segments[i].buffer);
+        assert_int_equal(s->counter, segments[i].counter);
+        assert_int_equal(s->elements, s->ndim == 3 ? 784 : 1);
+        assert_true(s->constant);
+        value = w[s->offset];
+        assert_true(value == segments[i].value);
+    }
+    assert_int_equal(m->parameters, 2 + 2 * 784 + 784 * 3 + 3);
+    free(w);
+    train_model_free(m);
+    becomes("batchnorm affine yes eps 1e-5 momentum .1>linear 2", "batchnorm > linear 2");
+    becomes("batchnorm affine no momentum 0.2>layernorm affine no eps 1>noise .1>linear 2",
+            "batchnorm momentum 0.2 affine no > layernorm eps 1 affine no > noise 0.1 > linear 2");
+}
+
+/* On a relu's node, and on one that is read again, noise makes a node of its own. */
+static void noise_does_not_hide_a_relu(void **state)
+{
+    struct train_model *m =
+        make("noise 1 > linear 3 > relu > dropout 0.5 > noise 0.1 > noise 0.2 > "
+             "relu > noise 0.3 > tanh > noise 0.4 > linear 2",
+             &row7);
+    static const bool copies[] = {false, false, false, false, true, false,
+                                  false, true,  false, true,  false};
+
+    (void) state;
+    for (int i = 0; i < m->layer_count; i++)
+        assert_int_equal(m->layers[i].copies, copies[i]);
+    train_model_free(m);
 }
 
 static void images_through_convolution(void **state)
@@ -574,6 +654,8 @@ int main(void)
         cmocka_unit_test(initial_values_by_their_place),
         cmocka_unit_test(initial_values_depend_on_the_seed_alone),
         cmocka_unit_test(refusals_name_the_layer),
+        cmocka_unit_test(norms_have_buffers),
+        cmocka_unit_test(noise_does_not_hide_a_relu),
         cmocka_unit_test(images_through_convolution),
         cmocka_unit_test(refusals_of_images),
         cmocka_unit_test(refusals_of_the_text),

@@ -11,4 +11,8 @@
     X(conv)             \
     X(maxpool)          \
     X(avgpool)          \
-    X(globalavgpool)
+    X(globalavgpool)    \
+    X(batchnorm)        \
+    X(layernorm)        \
+    X(dropout2d)        \
+    X(noise)

@@ -1,0 +1,77 @@
+/*
+ * dropout2d.c - torch.nn.Dropout2d: while training a channel of a sample is dropped with probability p, else times
+ * 1 / (1 - p).
+ *
+ * In place, on features x samples; drawn again in the backward pass, never stored. p is per-trial data: trials with
+ * different rates share a bundle. Refused: a flat input.
+ */
+#include <stddef.h>
+
+#include "common/cs_error.h"
+#include "trainer/bundle_impl.h"
+#include "trainer/model.h"
+
+static int setup(struct train_layer *layer, struct train_model *model, struct cs_error *err)
+{
+    (void) model;
+    if (!(layer->arg[0] >= 0 && layer->arg[0] < 1))
+        return cs_fail(err, CS_ERANGE, "the probability must be a number in [0, 1)");
+    if (layer->in.ndim != 3)
+        return cs_fail(err, CS_ERANGE,
+                       "its input is flat, %d numbers; expected channels x height x width",
+                       layer->in.dim[0]);
+    return 0;
+}
+
+static void apply(const struct train_layer *layer, struct train_pass *pass, float *x)
+{
+    const size_t stride = pass->nodes[layer->node_out].stride;
+
+    for (int t = 0; t < pass->trials; t++) {
+        const double p = pass->models[t]->layers[layer->index].arg[0];
+        if (p == 0)
+            continue;
+        pass->ops->dropout2d(&(struct kern_dropout2d){
+            .trials = 1,
+            .samples = pass->rows,
+            .channels = layer->in.dim[0],
+            .positions = layer->in.dim[1] * layer->in.dim[2],
+            .x = x + (size_t) t * stride,
+            .x_stride = stride,
+            .p = &p,
+            .seed = &pass->seed[t],
+            .step = pass->step_number,
+            .layer = (uint32_t) layer->index,
+        });
+    }
+}
+
+static void forward(const struct train_layer *layer, struct train_pass *pass)
+{
+    if (!pass->training)
+        return;
+    train_pass_need(pass, layer->node_out, TRAIN_XT);
+    apply(layer, pass, pass->nodes[layer->node_out].xt);
+    train_pass_made(pass, layer->node_out, TRAIN_XT);
+}
+
+static void backward(const struct train_layer *layer, struct train_pass *pass)
+{
+    train_pass_need(pass, layer->node_out, TRAIN_GT);
+    apply(layer, pass, pass->nodes[layer->node_out].gt);
+    train_pass_made(pass, layer->node_out, TRAIN_GT);
+}
+
+const struct train_layer_kind train_layer_dropout2d = {
+    .name = "dropout2d",
+    .usage = "dropout2d P",
+    .help =
+        "drop whole channels of an image with probability P while training (torch.nn.Dropout2d)",
+    .args_min = 1,
+    .args_max = 1,
+    .args_per_trial = true,
+    .in_place = true,
+    .setup = setup,
+    .forward = forward,
+    .backward = backward,
+};
