@@ -22,6 +22,8 @@
  *    itself, kern_flush(m) = |m| >= 2^-126 ? m : +0; no flush-to-zero mode is ever set.
  *  9 Randomness is Philox4x32-10 (kernels/math/philox.h) with key = trial seed and counter = place: no stream,
  *    no order. Dropout keeps an element when its 24-bit draw is >= ceil(p * 2^24), times (float) (1 / (1 - p)).
+ *    With `rng = torch` all is drawn from PyTorch's stream instead (kernels/math/mt19937.h, in the order of
+ *    trainer/torch.h): dropout keeps an element when its draw, 53 bits in double, is < 1 - p, times 1 / (float) (1 - p).
  * 10 Pixels: x = ((float) u8 / 255 - mean) / std, each operation rounded.
  * 12 Activations are the value and slope of kernels/activation/NAME.h, dx = dy * slope; tanh, erf, exp(x) - 1,
  *    log(1 + x) and the sigmoid are those of kernels/math/elementary.h.

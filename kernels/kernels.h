@@ -91,6 +91,17 @@ struct kern_dropout {
     uint32_t step, layer;
 };
 
+/* A mask that is given, of one trial: rule 9. Neighbouring features share a number, `plane` of them. */
+struct kern_mask {
+    int rows, cols; /* of x, as stored */
+    bool transposed;
+    float *x; /* in place */
+    const uint8_t *
+        keep; /* of sample and feature: keep[sample * (features / plane) + feature / plane], 1 or 0 */
+    int plane;
+    double p;
+};
+
 /* Softmax cross-entropy, rule 5. */
 struct kern_cross_entropy {
     int trials, rows, classes;
@@ -115,6 +126,7 @@ struct kern_ops {
     void (*relu)(float *x, size_t count);                               /* rule 3, in place */
     void (*relu_grad)(float *dx, const float *x, size_t count);         /* rule 3, in place */
     void (*dropout)(const struct kern_dropout *d);
+    void (*mask)(const struct kern_mask *m);
     void (*bias_grad)(float *db, const float *dy, int rows,
                       int cols); /* db[kern_pad(cols)], rule 4 */
     void (*cross_entropy)(const struct kern_cross_entropy *c);

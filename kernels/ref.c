@@ -163,6 +163,21 @@ static void ref_dropout(const struct kern_dropout *d)
     }
 }
 
+static void ref_mask(const struct kern_mask *m)
+{
+    const float scale = 1.0f / (float) (1.0 - m->p);
+    const int channels = (m->transposed ? m->rows : m->cols) / m->plane;
+
+    for (int r = 0; r < m->rows; r++)
+        for (int c = 0; c < m->cols; c++) {
+            const int sample = m->transposed ? c : r, feature = m->transposed ? r : c;
+            float *x = m->x + kern_at((size_t) m->rows, (size_t) r, (size_t) c);
+            *x = m->keep[(size_t) sample * (size_t) channels + (size_t) (feature / m->plane)]
+                     ? *x * scale
+                     : 0.0f;
+        }
+}
+
 static void ref_bias_grad(float *db, const float *dy, int rows, int cols)
 {
     for (size_t c = 0; c < kern_pad((size_t) cols); c++) {
@@ -277,6 +292,7 @@ const struct kern_ops kern_ref = {
     .relu = ref_relu,
     .relu_grad = ref_relu_grad,
     .dropout = ref_dropout,
+    .mask = ref_mask,
     .bias_grad = ref_bias_grad,
     .cross_entropy = ref_cross_entropy,
     .sum_squares = ref_sum_squares,

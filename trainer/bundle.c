@@ -20,6 +20,7 @@
 #include "trainer/bundle_lanes.h"
 #include "trainer/bundle_state.h"
 #include "trainer/gradient_impl.h"
+#include "trainer/torch.h"
 
 enum { SLOT_SHIFT = 21 * 16 };
 
@@ -106,6 +107,29 @@ static int allocate_arenas(train_bundle *b, struct cs_error *err)
     return 0;
 }
 
+/* rng = torch: a stream for every trial, and room for the masks that its layers draw. */
+static int allocate_torch(train_bundle *b, struct cs_error *err)
+{
+    const size_t samples = (size_t) b->group * (size_t) b->batch_size;
+    const int layers = b->model->layer_count;
+    size_t total = 0, at = 0;
+
+    if (!b->spec[0]->torch)
+        return 0;
+    b->torch = cs_xcalloc((size_t) b->capacity, sizeof *b->torch);
+    b->masks = cs_xcalloc((size_t) layers, sizeof *b->masks);
+    for (int i = 0; i < layers; i++)
+        total += train_layer_draws(&b->model->layers[i]) * samples;
+    b->mask_memory = malloc(total + 1);
+    if (!b->mask_memory)
+        return cs_fail(err, CS_ENOMEM, "no memory for masks: %zu MB", total >> 20);
+    for (int i = 0; i < layers; i++) {
+        b->masks[i] = b->mask_memory + at;
+        at += train_layer_draws(&b->model->layers[i]) * samples;
+    }
+    return 0;
+}
+
 static void take_spec(train_bundle *b, int k, struct train_spec *spec)
 {
     b->spec[k] = spec;
@@ -167,6 +191,8 @@ int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
     int rc = allocate_arenas(b, err);
     if (rc == 0)
         rc = allocate_nodes(b, err);
+    if (rc == 0)
+        rc = allocate_torch(b, err);
     if (rc == 0 && group == 0)
         rc = train_lanes_create(b, err);
     if (rc < 0)
@@ -202,6 +228,9 @@ void train_bundle_free(train_bundle *b)
     free(b->masked);
     free(b->kept);
     free(b->order);
+    free(b->torch);
+    free(b->masks);
+    free(b->mask_memory);
     free(b->rows_index);
     free(b->labels);
     train_lanes_free(b->lanes);
@@ -267,7 +296,10 @@ void train_bundle_init(train_bundle *b, int k)
 {
     const struct train_spec *spec = b->spec[k];
 
-    train_init_weights(train_bundle_weights(b, k), b->models[k], &spec->init, b->seed[k]);
+    if (b->torch)
+        kern_mt_seed(&b->torch[k].stream, b->seed[k]);
+    train_init_weights(train_bundle_weights(b, k), b->models[k], &spec->init, b->seed[k],
+                       b->torch ? &b->torch[k].stream : NULL);
     for (int i = 0; i < train_spec_slots(spec); i++)
         memset(train_bundle_slot(b, k, i), 0, b->floats * sizeof(float));
     for (int i = 0; i < spec->model->segment_count; i++) {
@@ -289,6 +321,11 @@ double *train_bundle_memory(train_bundle *b, int k)
     return b->memory + (size_t) k * TRAIN_GROUPS * KERN_MEMORY;
 }
 
+struct train_torch *train_bundle_torch(train_bundle *b, int k)
+{
+    return b->torch ? &b->torch[k] : NULL;
+}
+
 void train_bundle_set_rate(train_bundle *b, int k, int group, double lr, double momentum)
 {
     b->rate[k * TRAIN_GROUPS + group] = (struct train_rate){lr, momentum};
@@ -299,13 +336,20 @@ void train_bundle_clear_sums(train_bundle *b)
     memset(b->sums, 0, (size_t) b->trials * sizeof *b->sums);
 }
 
+/* At an epoch's first step, and when trials have come to or left this one: then nothing new is drawn. */
 static void prepare_orders(train_bundle *b)
 {
     const size_t count = (size_t) b->data->train.count;
 
-    for (int k = 0; k < b->trials; k++)
-        train_data_order(b->order + (size_t) k * count, (int64_t) count, b->shuffle, b->seed[k],
-                         (uint32_t) b->epoch);
+    for (int k = 0; k < b->trials; k++) {
+        uint32_t *order = b->order + (size_t) k * count;
+        if (b->torch && b->step == 0)
+            train_torch_begin_epoch(&b->torch[k], b->shuffle);
+        if (b->torch && b->shuffle)
+            train_torch_order(order, (int64_t) count, &b->torch[k]);
+        else
+            train_data_order(order, (int64_t) count, b->shuffle, b->seed[k], (uint32_t) b->epoch);
+    }
     b->order_epoch = b->epoch;
 }
 
@@ -320,6 +364,8 @@ static struct train_pass begin_pass(train_bundle *b, int first, int rows, bool t
         .training = training,
         .step_number = (uint32_t) b->epoch * (uint32_t) b->steps + (uint32_t) b->step,
         .seed = b->seed + first,
+        .torch = b->torch ? b->torch + first : NULL,
+        .masks = b->masks,
         .nodes = b->nodes,
         .have = b->have,
         .masked = b->masked,
@@ -541,6 +587,8 @@ void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
     const struct train_side *side = &b->data->val;
 
     memset(sums, 0, (size_t) b->trials * sizeof *sums);
+    for (int k = 0; k < b->trials && b->torch; k++)
+        train_torch_begin_test(&b->torch[k]);
     if (b->lanes)
         train_lanes_evaluate(b, sums);
     for (int first = 0, count = 1; first < b->trials; first += count) {
@@ -608,6 +656,8 @@ void train_bundle_remove(train_bundle *b, int k)
     memcpy(train_bundle_memory(b, k), train_bundle_memory(b, last),
            TRAIN_GROUPS * KERN_MEMORY * sizeof *b->memory);
     b->sums[k] = b->sums[last];
+    if (b->torch)
+        b->torch[k] = b->torch[last];
     b->order_epoch = -1;
     b->model = b->models[0];
 }

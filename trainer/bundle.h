@@ -19,6 +19,7 @@
 #include "trainer/spec.h"
 
 struct cs_error;
+struct train_torch;
 typedef struct train_bundle train_bundle;
 
 /* State tensors of a trial: the optimizer's, then what average.h says. */
@@ -60,6 +61,9 @@ void train_bundle_set_rate(train_bundle *bundle, int k, int group, double lr, do
 /* Borrowed: what the optimizer remembers besides its tensors, [TRAIN_GROUPS][KERN_MEMORY]. */
 double *train_bundle_memory(train_bundle *bundle, int k);
 
+/* Borrowed: where trial k stands in PyTorch's stream; NULL unless rng = torch. */
+struct train_torch *train_bundle_torch(train_bundle *bundle, int k);
+
 /* Epoch (from 0) and step inside it of the next batch. */
 int train_bundle_epoch(const train_bundle *bundle);
 int train_bundle_step(const train_bundle *bundle);
@@ -75,7 +79,8 @@ bool train_bundle_between_updates(const train_bundle *bundle);
 void train_bundle_train_step(train_bundle *bundle, double *grad_norm);
 void train_bundle_clear_sums(train_bundle *bundle);
 
-/* Loss and accuracy on the validation set, dropout off, of the averaged weights where there are any: sums[k]. */
+/* Loss and accuracy on the validation set, dropout off, of the averaged weights where there are any: sums[k].
+ * Once an epoch: with rng = torch it draws. */
 void train_bundle_evaluate(train_bundle *bundle, struct train_sums *sums);
 
 /* Are all weights of trial k finite? */

@@ -38,9 +38,11 @@ struct train_pass {
     const struct train_model *const *models; /* models[trials]: dropout rates differ */
     int trials, rows;                        /* rows: samples of this batch */
     bool training;
-    bool keep_gradients;  /* store all gradients in grad instead of updating at once */
-    uint32_t step_number; /* of the batch, from 0, over all epochs */
-    const uint64_t *seed; /* seed[trials] */
+    bool keep_gradients;       /* store all gradients in grad instead of updating at once */
+    uint32_t step_number;      /* of the batch, from 0, over all epochs */
+    const uint64_t *seed;      /* seed[trials] */
+    struct train_torch *torch; /* torch[trials]: rng = torch; else NULL */
+    uint8_t *const *masks;     /* and [layers]: of every trial, `draws` numbers per sample */
     struct train_buffers *nodes;
     uint8_t *have;                 /* per node: TRAIN_X ... that are up to date in this step */
     const struct train_kept *kept; /* [layers] */
@@ -63,6 +65,13 @@ void train_pass_copy_values(struct train_pass *pass, int from, int to);
 void train_pass_copy_gradient(struct train_pass *pass, int from, int to);
 void train_pass_add_values(struct train_pass *pass, int from, int to);
 void train_pass_add_gradient(struct train_pass *pass, int from, int to);
+
+/*
+ * rng = torch: the mask of a layer that draws, of trial t and this batch; draw: in the forward pass, which comes first.
+ * NULL unless rng = torch.
+ */
+const uint8_t *train_pass_mask(const struct train_pass *pass, const struct train_layer *layer,
+                               int t, double p, bool draw);
 
 /* Is the segment trained? Not when it is a buffer or frozen. */
 bool train_pass_trains(const struct train_pass *pass, int segment);

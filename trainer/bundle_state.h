@@ -41,10 +41,13 @@ struct train_bundle {
     struct train_kept *kept;     /* [layers], in act_memory; see bundle_impl.h */
     bool *masked;                /* [node_count] */
     uint32_t *order;             /* [capacity][train count] */
-    uint32_t *rows_index;        /* [group][largest batch] */
-    int32_t *labels;             /* [group][largest batch] */
-    int order_epoch;             /* the epoch that order holds, -1 = none */
-    struct train_lanes *lanes;   /* NULL: not this net, or not this backend */
+    struct train_torch *torch;   /* [capacity], NULL unless rng = torch */
+    uint8_t **masks;             /* and [layers][group][batch size][draws], in */
+    uint8_t *mask_memory;
+    uint32_t *rows_index;      /* [group][largest batch] */
+    int32_t *labels;           /* [group][largest batch] */
+    int order_epoch;           /* the epoch that order holds, -1 = none */
+    struct train_lanes *lanes; /* NULL: not this net, or not this backend */
 };
 
 /* The numbers of trial k's optimizer step t: once per parameter group, then for every segment of it. */

@@ -3,7 +3,7 @@
  *
  * A trial fits into a lane when its net is a chain of linear layers with relu and dropout between them, its loss
  * the plain cross-entropy, and nothing else is asked for: of the sections [data] and [train] only the keys below
- * may differ from their defaults, so a key that csweep learns later excludes until it is listed here.
+ * may differ from their defaults (rng = torch where nothing is dropped), so a key that csweep learns later excludes until it is listed here.
  */
 #include <string.h>
 
@@ -17,7 +17,7 @@
 static const char *const free_keys[] = {
     "dataset",   "path",         "batch_size",   "eval_batch_size",  "shuffle",
     "val_split", "limit",        "normalize",    "epochs",           "early_stopping",
-    "min_delta", "restore_best", "loss_average", "checkpoint_every",
+    "min_delta", "restore_best", "loss_average", "checkpoint_every", "rng",
 };
 
 static bool is_free(const char *key)
@@ -76,6 +76,16 @@ static bool add_layer(struct kern_lanes_net *net, const struct train_layer *laye
     return strcmp(kind, "flatten") == 0;
 }
 
+/* Masks from a stream are not drawn in lanes. */
+static bool draws_from_stream(const struct train_spec *spec)
+{
+    for (int i = 0; i < spec->model->layer_count && spec->torch; i++) {
+        if (train_layer_draws(&spec->model->layers[i]) > 0)
+            return true;
+    }
+    return false;
+}
+
 /*
  * Numbers of one lane that a step goes through: weights, their state, values and gradients. From LIMIT on the
  * vectors of all lanes fall out of the caches, and trials one after the other are quicker (measured, Zen 4).
@@ -99,7 +109,8 @@ bool train_spec_lanes(const struct train_spec *spec, struct kern_lanes_net *net)
         if (!add_layer(net, &model->layers[i]))
             return false;
     }
-    return !spec->optim->by_tensor && is_plain(spec) && is_small(spec, net);
+    return !spec->optim->by_tensor && !draws_from_stream(spec) && is_plain(spec) &&
+           is_small(spec, net);
 }
 
 int train_spec_fuse(const struct train_spec *spec)

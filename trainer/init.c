@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/math/mt19937.h"
 #include "kernels/math/normal.h"
 #include "trainer/model.h"
 
@@ -108,12 +109,18 @@ const struct train_init_scheme *train_init_find(const char *name)
     return NULL;
 }
 
+bool train_init_follows_torch(const struct train_init_scheme *scheme)
+{
+    return scheme->draw != TRAIN_INIT_NORMAL && scheme->draw != TRAIN_INIT_ORTHOGONAL;
+}
+
 /* ---- numbers ---- */
 
-/* Which parameter of the model. */
+/* Which parameter of the model, by whose numbers. */
 struct source {
     uint64_t seed;
     uint32_t index;
+    struct kern_mt19937 *torch;
 };
 
 static void draw_uniform(float *tensor, int64_t count, double bound, const struct source *from)
@@ -122,10 +129,11 @@ static void draw_uniform(float *tensor, int64_t count, double bound, const struc
     struct kern_philox r = {{0}};
 
     for (int64_t i = 0; i < count; i++) {
-        if (i % 4 == 0)
+        if (!from->torch && i % 4 == 0)
             r = kern_philox(from->seed, (uint32_t) (i / 4), from->index, (uint32_t) (i >> 34),
                             (uint32_t) KERN_PURPOSE_INIT << 16);
-        tensor[i] = fmaf(kern_uniform(r.v[i % 4]), hi - lo, lo);
+        const float u = from->torch ? kern_mt_uniform(from->torch) : kern_uniform(r.v[i % 4]);
+        tensor[i] = fmaf(u, hi - lo, lo);
     }
 }
 
@@ -208,13 +216,29 @@ static void draw_weight(float *tensor, const struct train_segment *s, const stru
     }
 }
 
-void train_init_weights(float *w, const struct train_model *model, const struct train_init *init,
-                        uint64_t seed)
+/* The defaults of every layer, from PyTorch's stream: constants draw nothing. */
+static void draw_defaults(float *w, const struct train_model *model, struct kern_mt19937 *torch)
 {
-    train_model_init(model, seed, w);
     for (int i = 0; i < model->segment_count; i++) {
         const struct train_segment *s = &model->segments[i];
-        const struct source from = {seed, (uint32_t) i};
+        if (s->constant)
+            continue;
+        float *tensor = cs_xmalloc((size_t) s->elements * sizeof *tensor);
+        draw_uniform(tensor, s->elements, s->bound, &(struct source){.torch = torch});
+        train_segment_pack(s, w, tensor);
+        free(tensor);
+    }
+}
+
+void train_init_weights(float *w, const struct train_model *model, const struct train_init *init,
+                        uint64_t seed, struct kern_mt19937 *torch)
+{
+    train_model_init(model, seed, w);
+    if (torch)
+        draw_defaults(w, model, torch);
+    for (int i = 0; i < model->segment_count; i++) {
+        const struct train_segment *s = &model->segments[i];
+        const struct source from = {seed, (uint32_t) i, torch};
         if (s->constant || s->role == TRAIN_SCALE ||
             (s->role == TRAIN_BIAS ? !init->zero_bias : init->scheme->draw == TRAIN_INIT_DEFAULT))
             continue;

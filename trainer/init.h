@@ -5,6 +5,9 @@
  * draws all weights of linear and convolution layers anew, in order of the model, and `init_bias = zeros` clears
  * their biases: what `net.apply(...)` does to a fresh PyTorch net. Constants (norms) keep theirs. Numbers: rule 20
  * of kernels/contract.h.
+ *
+ * With a PyTorch stream (`rng = torch`) both come from it in that order. Schemes with normal numbers are refused
+ * there: PyTorch's depend on the instruction set that it finds.
  */
 #ifndef TRAIN_INIT_H
 #define TRAIN_INIT_H
@@ -16,6 +19,7 @@
 #include "common/cs_param.h"
 
 struct cs_error;
+struct kern_mt19937;
 struct train_model;
 struct train_segment;
 
@@ -48,8 +52,11 @@ struct train_init {
 const struct train_init_scheme *train_init_schemes(size_t *count);
 const struct train_init_scheme *train_init_find(const char *name);
 
-/* w[floats of the model], padding +0. Drawn by Philox from the seed. */
+/* Can PyTorch's stream be followed? */
+bool train_init_follows_torch(const struct train_init_scheme *scheme);
+
+/* w[floats of the model], padding +0. torch: the stream to draw from; NULL: by Philox from the seed. */
 void train_init_weights(float *w, const struct train_model *model, const struct train_init *init,
-                        uint64_t seed);
+                        uint64_t seed, struct kern_mt19937 *torch);
 
 #endif

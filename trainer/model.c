@@ -55,6 +55,11 @@ int train_shape_size(const struct train_shape *shape)
     return size;
 }
 
+size_t train_layer_draws(const struct train_layer *layer)
+{
+    return layer->kind->draws ? (size_t) layer->kind->draws(layer) : 0;
+}
+
 static struct train_segment *add_segment(struct train_model *model, const struct train_layer *layer,
                                          const char *name, size_t floats)
 {

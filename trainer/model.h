@@ -53,8 +53,11 @@ struct train_layer_kind {
     bool in_place;       /* computes within its node, where the layer before allows it */
     bool
         moves_zero; /* in place, but what it leaves above 0 need not have been so: not where a relu works */
-    bool fuses_relu;   /* computes a relu that follows in its epilogue: train_layer_relu_fused */
-    bool needs_output; /* its backward reads its own output: nothing may work on that in place */
+    bool fuses_relu; /* computes a relu that follows in its epilogue: train_layer_relu_fused */
+    /* Random draws per sample of a training batch, from PyTorch's stream where rng = torch; NULL: it draws nothing, */
+    int (*draws)(const struct train_layer *layer);
+    bool by_place_only; /* or draws what PyTorch's stream cannot give: refused there */
+    bool needs_output;  /* its backward reads its own output: nothing may work on that in place */
     /* From layer->in and layer->arg: set layer->out, add segments. The message need not name the layer. */
     int (*setup)(struct train_layer *layer, struct train_model *model, struct cs_error *err);
     /* From node_in's values to node_out's; NULL: nothing to do. */
@@ -162,6 +165,9 @@ struct train_segment *train_model_add_tensor(struct train_model *model,
 
 /* Is the layer behind this one a relu that this one computes? */
 bool train_layer_relu_fused(const struct train_layer *layer, const struct train_model *model);
+
+/* Random draws per sample of a training batch, 0 for most. */
+size_t train_layer_draws(const struct train_layer *layer);
 
 /* A kind for each of kernels/activation, at most `room`; how many. */
 size_t train_layer_activations(struct train_layer_kind *out, size_t room);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "trainer/bundle_impl.h"
+#include "trainer/torch.h"
 
 enum { VALUES = TRAIN_X | TRAIN_XT, GRADIENTS = TRAIN_G | TRAIN_GT };
 
@@ -101,6 +102,18 @@ void train_pass_add_values(struct train_pass *pass, int from, int to)
 void train_pass_add_gradient(struct train_pass *pass, int from, int to)
 {
     add(pass, from, to, GRADIENTS);
+}
+
+const uint8_t *train_pass_mask(const struct train_pass *pass, const struct train_layer *layer,
+                               int t, double p, bool draw)
+{
+    if (!pass->torch)
+        return NULL;
+    const size_t count = (size_t) pass->rows * train_layer_draws(layer);
+    uint8_t *mask = pass->masks[layer->index] + (size_t) t * count;
+    if (draw)
+        train_torch_mask(mask, count, p, &pass->torch[t]);
+    return mask;
 }
 
 bool train_pass_trains(const struct train_pass *pass, int segment)

@@ -255,8 +255,8 @@ static int take_model(struct train_spec *spec, const struct train_data_info *inf
     return check_batches(spec, err);
 }
 
-/* How weights start. */
-static void take_init(struct train_spec *spec)
+/* How weights start, and where all random numbers come from. */
+static int take_init(struct train_spec *spec, struct cs_error *err)
 {
     struct train_init *init = &spec->init;
 
@@ -264,6 +264,22 @@ static void take_init(struct train_spec *spec)
     fill_args(init->args, TRAIN_INIT_ARGS, spec, init->scheme->params, init->scheme->param_count,
               "");
     init->zero_bias = strcmp(train_spec_get(spec, "init_bias"), "zeros") == 0;
+    spec->torch = strcmp(train_spec_get(spec, "rng"), "torch") == 0;
+    if (spec->torch && !train_init_follows_torch(init->scheme))
+        return cs_fail(err, CS_ERANGE,
+                       "init = %s: rng = torch cannot draw it: PyTorch's normal numbers differ "
+                       "between instruction sets; expected pytorch, xavier_uniform, "
+                       "kaiming_uniform or zeros",
+                       init->scheme->name);
+    for (int i = 0; i < spec->model->layer_count && spec->torch; i++) {
+        const struct train_layer_kind *kind = spec->model->layers[i].kind;
+        if (kind->by_place_only)
+            return cs_fail(err, CS_ERANGE,
+                           "rng = torch: layer %s draws normal numbers, and PyTorch's differ "
+                           "between instruction sets; expected philox",
+                           kind->name);
+    }
+    return 0;
 }
 
 static const char *look_up(void *context, const char *key)
@@ -522,6 +538,7 @@ static void identify(struct train_spec *spec, const bool *is_default)
     cs_buf_addf(&text, "%s|%d|%d|%d|%s|", data, spec->batch_size, spec->eval_batch_size,
                 spec->shuffle, train_spec_get(spec, "normalize"));
     train_model_shape_text(&text, spec->model);
+    cs_buf_adds(&text, spec->torch ? "|torch" : "");
     for (int i = 0; i < spec->model->segment_count; i++)
         cs_buf_adds(&text,
                     train_spec_trains(spec, i) ? "" : cs_arena_printf(&spec->arena, "|%d", i));
@@ -543,7 +560,7 @@ static int build(struct train_spec *spec, const struct train_setting *settings, 
     CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_training(spec, err), spec, err));
     CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
-    take_init(spec);
+    CS_TRY(find_fault(take_init(spec, err), spec, err));
     CS_TRY(find_fault(take_groups(spec, err), spec, err));
     identify(spec, is_default);
     return 0;

@@ -79,6 +79,7 @@ struct train_spec {
 
     struct train_model *model; /* layers with shapes; see model.h */
     struct train_init init;    /* initial values */
+    bool torch;                /* rng = torch: random numbers from PyTorch's stream */
     int epochs;
     bool loss_average_batches;        /* Loss/...: mean of batch means, else mean over samples */
     double clip_norm, clip_value, l1; /* 0: none */

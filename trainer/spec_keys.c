@@ -20,6 +20,7 @@ enum { CHOICES_MAX = 64 };
 static const char *optimizer_choices[CHOICES_MAX], *scheduler_choices[CHOICES_MAX],
     *init_choices[CHOICES_MAX];
 static const char *const losses[] = {"cross_entropy", NULL};
+static const char *const rngs[] = {"philox", "torch", NULL};
 static const char *const biases[] = {"pytorch", "zeros", NULL};
 static const char *const averages[] = {"samples", "batches", NULL};
 
@@ -51,6 +52,8 @@ static const struct cs_param train_rows[] = {
     {"loss", CS_NAME, "cross_entropy", 0, 0, 0, losses, "what is minimised"},
     {"loss_average", CS_NAME, "samples", 0, 0, 0, averages,
      "Loss/... as mean over samples, or the tutorials' mean of batch means"},
+    {"rng", CS_NAME, "philox", 0, 0, 0, rngs,
+     "initial weights, order and dropout: by place, or from the stream of torch.manual_seed(seed)"},
     {"clip_norm", CS_FLOAT, "0", 0, INFINITY, 0, NULL,
      "scale the gradient down to this norm; 0: do not"},
     {"clip_value", CS_FLOAT, "0", 0, INFINITY, 0, NULL,

@@ -232,6 +232,8 @@ int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, st
     }
     if (trial->resumed)
         memcpy(train_bundle_memory(bundle, k), trial->now.memory, sizeof trial->now.memory);
+    if (trial->resumed && train_bundle_torch(bundle, k))
+        *train_bundle_torch(bundle, k) = trial->now.torch;
     *train_bundle_sums(bundle, k) = trial->now.sums;
     free_snapshot(&trial->resume);
     for (int g = 0; g < trial->spec->group_count; g++) {
@@ -242,6 +244,15 @@ int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, st
         train_bundle_set_rate(bundle, k, g, rate->lr, rate->momentum);
     }
     return 0;
+}
+
+void train_trial_remember(struct train_trial *trial, train_bundle *bundle, int k)
+{
+    const struct train_torch *torch = train_bundle_torch(bundle, k);
+
+    memcpy(trial->now.memory, train_bundle_memory(bundle, k), sizeof trial->now.memory);
+    if (torch)
+        trial->now.torch = *torch;
 }
 
 int train_trial_end_step(struct train_trial *trial, train_bundle *bundle, int k,
@@ -335,7 +346,7 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
 
     trial->rows[now->epoch++] = *row;
     now->step = 0;
-    memcpy(now->memory, train_bundle_memory(bundle, k), sizeof now->memory);
+    train_trial_remember(trial, bundle, k);
     now->sums = (struct train_sums){0};
     now->seconds += seconds;
     if (!isfinite(row->value[ROW_LOSS_TRAIN]) || !train_bundle_finite(bundle, k))

@@ -17,6 +17,7 @@
 #include "trainer/bundle.h"
 #include "trainer/schedulers/schedule.h"
 #include "trainer/spec.h"
+#include "trainer/torch.h"
 
 /* Columns of the curve, in the order of train_spec_tags. */
 enum {
@@ -44,6 +45,7 @@ struct train_standing {
     struct train_sums sums;
     struct train_rate rate[TRAIN_GROUPS]; /* of the next step; one for each of the spec's groups */
     double memory[TRAIN_GROUPS * KERN_MEMORY]; /* the optimizer's besides its tensors */
+    struct train_torch torch;                  /* rng = torch: where it stands in the stream */
     int best_epoch;                            /* 0 = none yet */
     double best_value;
     double stop_value; /* of early stopping: the value that later ones must better by min_delta */
@@ -92,6 +94,9 @@ int train_trial_begin_events(struct train_trial *trial, struct cs_error *err);
 
 /* Bring trial k of the bundle to where the trial stands (fresh, or from the checkpoint read). */
 int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, struct cs_error *err);
+
+/* Take over what the bundle remembers of trial k besides weights, state tensors and sums. */
+void train_trial_remember(struct train_trial *trial, train_bundle *bundle, int k);
 
 /* A step inside an epoch is over: the learning rate of the next. */
 int train_trial_end_step(struct train_trial *trial, train_bundle *bundle, int k,

@@ -140,6 +140,17 @@ static json_t *encode_rate(const struct train_rate *rate)
     return out;
 }
 
+static void encode_rng(json_t *root, const struct source *src)
+{
+    char text[TRAIN_TORCH_TEXT + 1];
+
+    cs_json_set(root, "rng", cs_json_text(src->trial->spec->torch ? "torch" : "philox"));
+    if (!src->trial->spec->torch)
+        return;
+    train_torch_text(text, &src->standing->torch);
+    cs_json_set(root, "rng_state", cs_json_text(text));
+}
+
 static void encode_state(struct cs_buf *out, const struct source *src)
 {
     const struct train_standing *s = src->standing;
@@ -168,7 +179,7 @@ static void encode_state(struct cs_buf *out, const struct source *src)
     cs_json_set(root, "best_value", cs_json_number(s->best_value));
     cs_json_set(root, "stop_value", cs_json_number(s->stop_value));
     cs_json_set(root, "bad_epochs", json_integer(s->bad_epochs));
-    cs_json_set(root, "rng", cs_json_text("philox"));
+    encode_rng(root, src);
     cs_json_set(root, "seed", json_integer((json_int_t) src->trial->spec->seed));
     cs_json_set(root, "seconds", cs_json_number(s->seconds));
     cs_json_line(out, root);
@@ -355,6 +366,9 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
         return corrupt(trial, "state.json: the rates of a parameter group are missing", err);
     for (int g = 0; g < trial->spec->group_count; g++)
         s->rate[g] = decode_rate(json_array_get(rates, (size_t) g), trial->spec->groups[g].args[0]);
+    if (trial->spec->torch &&
+        !train_torch_parse(&s->torch, cs_json_get_text(root, "rng_state", "")))
+        return corrupt(trial, "state.json: rng_state is not one", err);
     s->best_epoch = (int) cs_json_get_int(root, "best_epoch", 0);
     s->best_value = cs_json_get_number(root, "best_value", 0);
     s->stop_value = cs_json_get_number(root, "stop_value", 0);

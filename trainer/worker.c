@@ -309,7 +309,7 @@ static void interrupt_all(struct batch *b)
         struct cs_error err;
         trial->now.step = train_bundle_step(b->bundle);
         trial->now.sums = *train_bundle_sums(b->bundle, k);
-        memcpy(trial->now.memory, train_bundle_memory(b->bundle, k), sizeof trial->now.memory);
+        train_trial_remember(trial, b->bundle, k);
         int rc = tbw_writer_sync(trial->events, &err);
         if (rc == 0)
             rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);

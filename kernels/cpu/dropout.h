@@ -173,6 +173,35 @@ static void drop_trial(const struct kern_dropout *d, float *x, const struct mask
     }
 }
 
+/* 16 columns or fewer of one row; next: from one column's number in `keep` to the next one's. */
+ALWAYS_INLINE void mask_row(float *x, size_t count, const uint8_t *keep, size_t next, float scale)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = keep[i * next] ? x[i] * scale : 0.0f;
+}
+
+static void cpu_mask(const struct kern_mask *m)
+{
+    const float scale = 1.0f / (float) (1.0 - m->p);
+    const size_t rows = (size_t) m->rows, cols = (size_t) m->cols, plane = (size_t) m->plane;
+    const size_t channels = (m->transposed ? rows : cols) / plane;
+
+    for (size_t col = 0; col < cols; col += KERN_PANEL) {
+        float *x = m->x + col * rows;
+        const size_t count = cols - col < KERN_PANEL ? cols - col : KERN_PANEL;
+        for (size_t row = 0; row < rows; row++, x += KERN_PANEL) {
+            if (m->transposed) {
+                mask_row(x, count, m->keep + col * channels + row / plane, channels, scale);
+            } else if (plane == 1) {
+                mask_row(x, count, m->keep + row * channels + col, 1, scale);
+            } else {
+                for (size_t i = 0; i < count; i++)
+                    mask_row(x + i, 1, m->keep + row * channels + (col + i) / plane, 1, scale);
+            }
+        }
+    }
+}
+
 static void cpu_dropout(const struct kern_dropout *d)
 {
     for (size_t t = 0; t < (size_t) d->trials; t++) {

@@ -115,6 +115,7 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .relu = cpu_relu,
     .relu_grad = cpu_relu_grad,
     .dropout = cpu_dropout,
+    .mask = cpu_mask,
     .bias_grad = cpu_bias_grad,
     .cross_entropy = cpu_cross_entropy,
     .sum_squares = cpu_sum_squares,

@@ -38,8 +38,8 @@ NETS["conv"] = (IMAGES, "conv 5 4 stride 2 pad 2 > relu > dropout 0.2 > conv 10 
 NETS["normed"] = (IMAGES, "noise 0.1 > conv 5 4 stride 3 > batchnorm > relu > dropout2d 0.3 > layernorm > relu > conv 6 3 stride 2 > "
                   "batchnorm affine no > flatten > linear 17 > relu > noise 0.2 > batchnorm > linear 20 > layernorm > relu > "
                   "linear 10", 1, 50, 16)
-MORE = {"normed": {"train": {"ema": 0.9, "accumulate": 2}}, "lenet": {"model": {"init": "orthogonal"}}, "residual": {"train": {"lookahead": 3, "ema": 0.9}},
-        "quickstart": {"train": {"swa_start": 1}}}  # further keys of some
+MORE = {"normed": {"train": {"ema": 0.9, "accumulate": 2}}, "lenet": {"model": {"init": "orthogonal"}},
+        "residual": {"train": {"lookahead": 3, "ema": 0.9, "rng": "torch"}}, "quickstart": {"train": {"swa_start": 1}}}  # further keys of some
 BUILDS = {
     "gcc -O0": ["gcc", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0", "-DCSWEEP_KERNEL_OPTIMIZE=-O0"],
     "clang -O3": ["clang", "-DCMAKE_BUILD_TYPE=Release"],

@@ -38,7 +38,7 @@ def grid(folder, name="grid", **changes):
     sections = {
         "sweep": {"seeds": 2}, "data": {"dataset": "random 2000x20 sum>0", "batch_size": 8}, "model": {"layers": LAYERS},
         "train": {"epochs": EPOCHS, "checkpoint_every": 1}, "optimizer": {"optimizer": "sgd, adam, rmsprop", "lr": 0.01},
-        "when": {"optimizer=sgd": {"momentum": 0.9},
+        "when": {"optimizer=sgd": {"momentum": 0.9}, "optimizer=rmsprop": {"rng": "torch"},
                  "optimizer=rmsprop and scheduler=plateau": {"ema": 0.95, "lookahead": 7},
                  "optimizer=rmsprop and scheduler=one_cycle": {"swa_start": 2, "lookahead": 4},
                  "scheduler=plateau": {"mode": "max", "patience": 0, "factor": 0.5},

@@ -54,7 +54,7 @@ static float *draw(const struct train_model *model, const struct train_init *ini
     float *out = malloc((size_t) model->parameters * sizeof *out), *at = out;
 
     memset(w, 0xff, model->floats * sizeof *w);
-    train_init_weights(w, model, init, seed);
+    train_init_weights(w, model, init, seed, NULL);
     size_t nonzero = 0, zeros = 0;
     for (int i = 0; i < model->segment_count; i++) {
         train_segment_unpack(&model->segments[i], at, w);

@@ -144,6 +144,45 @@ static void check_dropout(const struct kern_ops *ops, int trials, int rows, int 
     check_dropout_as(ops, trials, rows, cols, true);
 }
 
+static void check_mask_as(const struct kern_ops *ops, int rows, int cols, bool transposed,
+                          int plane)
+{
+    const size_t count = test_stride((size_t) rows, (size_t) cols);
+    uint32_t random = 11;
+    float *want = test_matrices(1, rows, cols, &random), *is = test_copy(want, count);
+    uint8_t *keep = malloc((size_t) rows * (size_t) cols);
+    struct kern_mask m = {.rows = rows,
+                          .cols = cols,
+                          .transposed = transposed,
+                          .x = want,
+                          .keep = keep,
+                          .plane = plane,
+                          .p = 0.3};
+
+    for (int i = 0; i < rows * cols; i++)
+        keep[i] = test_random(&random) % 4 > 0;
+    const float first = want[0];
+    kern_ref.mask(&m);
+    assert_true(want[0] == (keep[0] ? first * (1.0f / 0.7f) : 0.0f));
+    m.x = is;
+    ops->mask(&m);
+    assert_true(test_equal(is, want, count, ops->instance));
+    free(keep);
+    free(want);
+    free(is);
+}
+
+/* Planes of any size that divides the features. */
+static void check_mask(const struct kern_ops *ops, int trials, int rows, int cols)
+{
+    for (int plane = 1; plane <= 49 && trials == 1; plane++) {
+        if (cols % plane == 0)
+            check_mask_as(ops, rows, cols, false, plane);
+        if (rows % plane == 0)
+            check_mask_as(ops, rows, cols, true, plane);
+    }
+}
+
 static void check_gather_as(const struct kern_ops *ops, struct kern_gather g, bool with_xt)
 {
     const size_t x_count = (size_t) g.trials * g.x_stride;
@@ -281,6 +320,7 @@ OVER_SHAPES(sum_squares)
 OVER_SHAPES(lerp)
 OVER_SHAPES(relu)
 OVER_SHAPES(dropout)
+OVER_SHAPES(mask)
 OVER_SHAPES(gather)
 OVER_SHAPES(cross_entropy)
 
@@ -346,11 +386,17 @@ static void test_ops__dropout_rate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ops__transpose),    cmocka_unit_test(test_ops__bias_grad),
-        cmocka_unit_test(test_ops__sum_squares),  cmocka_unit_test(test_ops__lerp),
-        cmocka_unit_test(test_ops__relu),         cmocka_unit_test(test_ops__dropout),
-        cmocka_unit_test(test_ops__gather),       cmocka_unit_test(test_ops__cross_entropy),
-        cmocka_unit_test(test_ops__gather_784),   cmocka_unit_test(test_ops__cross_entropy_value),
+        cmocka_unit_test(test_ops__transpose),
+        cmocka_unit_test(test_ops__bias_grad),
+        cmocka_unit_test(test_ops__sum_squares),
+        cmocka_unit_test(test_ops__lerp),
+        cmocka_unit_test(test_ops__relu),
+        cmocka_unit_test(test_ops__dropout),
+        cmocka_unit_test(test_ops__mask),
+        cmocka_unit_test(test_ops__gather),
+        cmocka_unit_test(test_ops__cross_entropy),
+        cmocka_unit_test(test_ops__gather_784),
+        cmocka_unit_test(test_ops__cross_entropy_value),
         cmocka_unit_test(test_ops__dropout_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /*
  * dropout.c - torch.nn.Dropout: while training an element is dropped with probability p, else times 1 / (1 - p).
  *
- * In place. The mask is a function of (seed, place, step): computed again in the backward pass, never stored.
+ * In place. The mask is a function of (seed, place, step): computed again in the backward pass, never stored. With
+ * rng = torch it is drawn from a stream in the forward pass, and kept.
  * p is per-trial data: trials with different rates share a bundle.
  */
 #include <stddef.h>
@@ -18,8 +19,13 @@ static int setup(struct train_layer *layer, struct train_model *model, struct cs
     return 0;
 }
 
+static int draws(const struct train_layer *layer)
+{
+    return train_shape_size(&layer->in);
+}
+
 static void apply(const struct train_layer *layer, struct train_pass *pass, float *x, size_t stride,
-                  bool transposed)
+                  bool transposed, bool draw)
 {
     const int features = train_shape_size(&layer->in);
 
@@ -27,6 +33,19 @@ static void apply(const struct train_layer *layer, struct train_pass *pass, floa
         const double p = pass->models[t]->layers[layer->index].arg[0];
         if (p == 0)
             continue;
+        const uint8_t *mask = train_pass_mask(pass, layer, t, p, draw);
+        if (mask) {
+            pass->ops->mask(&(struct kern_mask){
+                .rows = transposed ? features : pass->rows,
+                .cols = transposed ? pass->rows : features,
+                .transposed = transposed,
+                .x = x + (size_t) t * stride,
+                .keep = mask,
+                .plane = 1,
+                .p = p,
+            });
+            continue;
+        }
         pass->ops->dropout(&(struct kern_dropout){
             .trials = 1,
             .rows = transposed ? features : pass->rows,
@@ -49,7 +68,7 @@ static void forward(const struct train_layer *layer, struct train_pass *pass)
 
     if (!pass->training)
         return;
-    apply(layer, pass, turned ? node->xt : node->x, node->stride, turned);
+    apply(layer, pass, turned ? node->xt : node->x, node->stride, turned, true);
     train_pass_made(pass, layer->node_out, turned ? TRAIN_XT : TRAIN_X);
 }
 
@@ -58,7 +77,7 @@ static void backward(const struct train_layer *layer, struct train_pass *pass)
     const struct train_buffers *node = &pass->nodes[layer->node_out];
     const bool turned = !(pass->have[layer->node_out] & TRAIN_G);
 
-    apply(layer, pass, turned ? node->gt : node->g, node->stride, turned);
+    apply(layer, pass, turned ? node->gt : node->g, node->stride, turned, false);
     train_pass_made(pass, layer->node_out, turned ? TRAIN_GT : TRAIN_G);
 }
 
@@ -70,6 +89,7 @@ const struct train_layer_kind train_layer_dropout = {
     .args_max = 1,
     .args_per_trial = true,
     .in_place = true,
+    .draws = draws,
     .setup = setup,
     .forward = forward,
     .backward = backward,

@@ -2,7 +2,8 @@
  * noise.c - while training x + std * z, z normal and drawn anew for every element and step; in evaluation x.
  *
  * In place, but for a relu's node: there x > 0 must go on to say what the relu let through. The gradient passes
- * unchanged. std is per-trial data: trials with different noise share a bundle.
+ * unchanged. std is per-trial data: trials with different noise share a bundle. Refused with
+ * rng = torch: PyTorch's normal numbers differ between instruction sets.
  */
 #include <stddef.h>
 
@@ -62,6 +63,7 @@ const struct train_layer_kind train_layer_noise = {
     .args_per_trial = true,
     .in_place = true,
     .moves_zero = true,
+    .by_place_only = true,
     .setup = setup,
     .forward = forward,
     .backward = backward,
