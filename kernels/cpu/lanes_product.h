@@ -2,7 +2,8 @@
  * lanes_product.h - products of lane matrices (kernels/lanes.h).
  *
  * Both operands differ from lane to lane, so a tile holds its accumulators and one row of B and streams A:
- * 4 x 3 vectors with 16 registers (7 loads for 12 fma's), 8 x 2 with 32. Results are cut into strips of 64 floats:
+ * 4 x 3 vectors with 16 registers (7 loads for 12 fma's), 4 x 4 with 32: as wide as a strip, so that rows of A, which
+ * do not fit L1 with 16 lanes, come once per strip. Results are cut into strips of 64 floats:
  * a strip of B stays in L1 while all rows of A pass. A weight's gradient goes to a piece of stack, and the
  * weights under it are stepped at once.
  */
@@ -12,7 +13,7 @@
 #include "kernels/cpu/lanes_update.h"
 
 #ifdef __AVX512F__
-enum { LANE_TILE_ROWS = 8, LANE_TILE_COLS = 2 };
+enum { LANE_TILE_ROWS = 4, LANE_TILE_COLS = 4 };
 #else
 enum { LANE_TILE_ROWS = 4, LANE_TILE_COLS = 3 };
 #endif
@@ -121,7 +122,7 @@ ALWAYS_INLINE size_t lane_rows(size_t left)
 
 ALWAYS_INLINE size_t lane_cols(size_t left)
 {
-    return left == 4 ? 2 : left < LANE_TILE_COLS ? left : LANE_TILE_COLS;
+    return left == 4 && LANE_TILE_COLS == 3 ? 2 : left < LANE_TILE_COLS ? left : LANE_TILE_COLS;
 }
 
 ALWAYS_INLINE void lane_columns(const struct lane_product *p, float *to, size_t to_pitch,
@@ -134,9 +135,11 @@ ALWAYS_INLINE void lane_columns(const struct lane_product *p, float *to, size_t 
             lane_tile(p, to, to_pitch, row, col, form, rows, 1);
         else if (cols == 2)
             lane_tile(p, to, to_pitch, row, col, form, rows, 2);
-#if !defined(__AVX512F__)
-        else
+        else if (cols == 3)
             lane_tile(p, to, to_pitch, row, col, form, rows, 3);
+#if defined(__AVX512F__)
+        else
+            lane_tile(p, to, to_pitch, row, col, form, rows, 4);
 #endif
         to += cols * VEC_LANES;
         col += cols;
@@ -153,10 +156,6 @@ ALWAYS_INLINE void lane_block(const struct lane_product *p, float *to, size_t to
         lane_columns(p, to, to_pitch, row, col, end, form, 2);
     else if (rows == 4)
         lane_columns(p, to, to_pitch, row, col, end, form, 4);
-#ifdef __AVX512F__
-    else
-        lane_columns(p, to, to_pitch, row, col, end, form, 8);
-#endif
 }
 
 ALWAYS_INLINE size_t strip_end(const struct lane_product *p, size_t col)

@@ -74,6 +74,12 @@ ALWAYS_INLINE int count_zeros(const float *piece)
         _mm512_cmp_ps_mask(_mm512_loadu_ps(piece), _mm512_setzero_ps(), _CMP_EQ_OQ));
 }
 
+/* Is any of 16 numbers not <= 0? */
+ALWAYS_INLINE bool any_above_zero(const float *piece)
+{
+    return _mm512_cmp_ps_mask(_mm512_loadu_ps(piece), _mm512_setzero_ps(), _CMP_NLE_UQ) != 0;
+}
+
 #else
 
 /* Numbers of a mask's set bits, ascending, one per byte. */
@@ -126,6 +132,15 @@ ALWAYS_INLINE int count_zeros(const float *piece)
         zeros += __builtin_popcount((unsigned) _mm256_movemask_ps(
             _mm256_cmp_ps(_mm256_loadu_ps(piece + half), _mm256_setzero_ps(), _CMP_EQ_OQ)));
     return zeros;
+}
+
+/* Is any of 16 numbers not <= 0? */
+ALWAYS_INLINE bool any_above_zero(const float *piece)
+{
+    const __m256 zero = _mm256_setzero_ps();
+    return _mm256_movemask_ps(
+               _mm256_or_ps(_mm256_cmp_ps(_mm256_loadu_ps(piece), zero, _CMP_NLE_UQ),
+                            _mm256_cmp_ps(_mm256_loadu_ps(piece + 8), zero, _CMP_NLE_UQ))) != 0;
 }
 
 #endif

@@ -36,19 +36,22 @@ static void choose_product(const struct product *p)
     const bool big = (double) p->rows * (double) p->cols * (double) p->depth >= skip_work;
     const enum kern_skip skip = kern_cpu_skip;
     const int update = p->epilogue == KERN_UPDATE;
+    size_t picked = 0;
     float a = 0, b = 0, gain_a, gain_b;
 
     if (fits_a(p) && (skip == KERN_SKIP_A || (skip == KERN_SKIP_CHOOSE && big)))
         a = 1 - (1 - zero_share(p->a, p->rows * kern_pad(p->depth))) * (float) kern_pad(p->depth) /
                     (float) p->depth; /* padding is no gain */
-    if (fits_b(p) && (skip == KERN_SKIP_B || (skip == KERN_SKIP_CHOOSE && big)))
+    if (fits_b(p) && (skip == KERN_SKIP_B || (skip == KERN_SKIP_CHOOSE && big))) {
+        picked = pick_rows(p);
         b = zero_share(p->b, p->depth * kern_pad(p->cols));
+    }
     gain_a = a - enough_a[update];
-    gain_b = b - enough_b[update];
+    gain_b = 1 - (1 - b) * (picked ? (float) picked / (float) p->rows : 1) - enough_b[update];
     if (skip == KERN_SKIP_A ? fits_a(p) : gain_a > 0 && gain_a >= gain_b)
         product_by_a(p, a);
     else if (skip == KERN_SKIP_B ? fits_b(p) : gain_b > 0)
-        product_by_b(p, b);
+        product_by_b(p, b, picked);
     else
         dense_part(p, 0, kern_pad(p->cols) / KERN_PANEL, 0);
 }

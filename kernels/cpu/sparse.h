@@ -5,7 +5,8 @@
  *
  *     by A's zeros: a line is 4 panels of one row of C, its list that row of A; entries point into B as it lies
  *     by B's zeros: a line is 64 rows of one column of C, its list that column of B; entries point into a copy of
- *                   A's 64 rows turned over, and lines are turned back 16 at a time
+ *                   A's 64 rows turned over, and lines are turned back 16 at a time. Where a mask follows, rows of
+ *                   C that it sets to 0 whole (features that no sample of the batch has) are left out
  *
  *     for each group of lines whose lists fit
  *       for each strip
@@ -111,6 +112,46 @@ static void product_by_a(const struct product *p, float zeros)
     dense_part(p, panels / STRIP_PANELS * STRIP_PANELS, panels, 0);
 }
 
+/* The rows of C whose mask has anything above 0, or NaN: into strips.pick, filled up with the last. How many of them
+ * there are then; 0 where picking is no use. */
+static size_t pick_rows(const struct product *p)
+{
+    const size_t panels = kern_pad(p->cols) / KERN_PANEL, panel_floats = p->rows * KERN_PANEL;
+    size_t count = 0, whole;
+
+    if (p->epilogue != KERN_MASK || p->rows > PICKED_ROWS)
+        return 0;
+    for (size_t row = 0; row < p->rows; row++) {
+        const float *mask = p->extra + row * KERN_PANEL;
+        bool alive = false;
+        for (size_t i = 0; i < panels && !alive; i++)
+            alive = any_above_zero(mask + i * panel_floats);
+        strips.pick[count] = (uint16_t) row;
+        count += alive;
+    }
+    whole = (count + STRIP - 1) / STRIP * STRIP;
+    if (whole > p->rows || whole == 0)
+        return 0;
+    for (size_t i = count; i < whole; i++)
+        strips.pick[i] = strips.pick[count - 1];
+    return whole;
+}
+
+/* 16 finished columns from `col` on, for rows pick[64]: turned back, and masked. */
+static void finish_picked(const struct product *p, const uint16_t *pick, size_t col)
+{
+    const size_t panel = col * p->rows;
+
+    for (size_t i = 0; i < STRIP_PANELS; i++)
+        turn_block(strips.grad + i * BLOCK_FLOATS, strips.tile + i * BLOCK_FLOATS);
+    for (size_t i = 0; i < STRIP; i++) {
+        const size_t at = panel + (size_t) pick[i] * KERN_PANEL;
+        for (size_t c = 0; c < KERN_PANEL; c += VEC_LANES)
+            vec_store(p->c + at + c, vec_drop(vec_load(strips.grad + i * KERN_PANEL + c),
+                                              vec_load(p->extra + at + c)));
+    }
+}
+
 /* 16 finished columns from `col` on, for rows [row, row + 64): turned back, then the epilogue. */
 static void finish_columns(const struct product *p, size_t row, size_t col)
 {
@@ -134,8 +175,8 @@ ALWAYS_INLINE size_t next_piece(const struct product *p, size_t row, size_t col)
     return (col - in_tile + TILE_LINES) * p->rows + row * KERN_PANEL + in_tile * STRIP;
 }
 
-/* Columns of the lists, from `col` on, for rows [row, row + 64). */
-static void columns_strip(const struct product *p, size_t row, size_t col)
+/* Columns of the lists, from `col` on, for rows [row, row + 64), or those in pick. */
+static void columns_strip(const struct product *p, size_t row, const uint16_t *pick, size_t col)
 {
     const struct lists *l = &strips.lists;
 
@@ -146,9 +187,14 @@ static void columns_strip(const struct product *p, size_t row, size_t col)
         for (size_t i = 0; i < STRIP_PANELS; i++) {
             float *turned = strips.turned + i * groups * BLOCK_FLOATS;
             b.base[i] = turned;
-            for (size_t g = 0; g < groups; g++)
-                turn_block(turned + g * BLOCK_FLOATS,
-                           p->a + ((group + g) * p->rows + row + i * KERN_PANEL) * KERN_PANEL);
+            for (size_t g = 0; g < groups; g++) {
+                const float *panel = p->a + (group + g) * p->rows * KERN_PANEL;
+                if (pick)
+                    turn_picked(turned + g * BLOCK_FLOATS, panel, pick + i * KERN_PANEL);
+                else
+                    turn_block(turned + g * BLOCK_FLOATS,
+                               panel + (row + i * KERN_PANEL) * KERN_PANEL);
+            }
         }
         for (size_t line = 0; line < l->lines; line++) {
             vec acc[LINE_VECS];
@@ -162,25 +208,49 @@ static void columns_strip(const struct product *p, size_t row, size_t col)
                 vec_store(strips.tile + line % TILE_LINES * KERN_PANEL +
                               across(v, TILE_LINES * KERN_PANEL),
                           acc[v]);
-            if (line % TILE_LINES == TILE_LINES - 1)
+            if (line % TILE_LINES < TILE_LINES - 1)
+                continue;
+            if (pick)
+                finish_picked(p, pick, col + line + 1 - TILE_LINES);
+            else
                 finish_columns(p, row, col + line + 1 - TILE_LINES);
         }
     }
 }
 
-static void product_by_b(const struct product *p, float zeros)
+/* The rows that were not picked. */
+static void clear_others(const struct product *p, size_t picked)
+{
+    const size_t panels = kern_pad(p->cols) / KERN_PANEL;
+    size_t next = 0;
+
+    for (size_t row = 0; row < p->rows && picked > 0; row++) {
+        if (next < picked && strips.pick[next] == row)
+            next++;
+        else
+            for (size_t i = 0; i < panels; i++)
+                memset(p->c + (i * p->rows + row) * KERN_PANEL, 0, ROW_BYTES);
+    }
+}
+
+/* picked: what pick_rows said. */
+static void product_by_b(const struct product *p, float zeros, size_t picked)
 {
     const size_t cols = kern_pad(p->cols), block_rows = block_rows_for(zeros);
     const size_t lines = lines_at_once(cols, p->depth, block_rows);
     size_t row;
 
+    clear_others(p, picked);
     for (size_t col = 0; col < cols; col += lines) {
         lists_begin(&strips.lists, cols - col < lines ? cols - col : lines, p->depth, block_rows);
         lists_of_columns(&strips.lists, p->b, p->depth, col);
-        for (row = 0; row + STRIP <= p->rows; row += STRIP)
-            columns_strip(p, row, col);
+        for (row = 0; row < picked; row += STRIP)
+            columns_strip(p, 0, strips.pick + row, col);
+        for (row = 0; row + STRIP <= p->rows && picked == 0; row += STRIP)
+            columns_strip(p, row, NULL, col);
     }
-    dense_part(p, 0, cols / KERN_PANEL, p->rows / STRIP * STRIP);
+    if (picked == 0)
+        dense_part(p, 0, cols / KERN_PANEL, p->rows / STRIP * STRIP);
 }
 
 #endif

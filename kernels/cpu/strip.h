@@ -20,6 +20,7 @@ enum {
     LINE_VECS = STRIP / VEC_LANES,
     PARKED_LINES = 256,
     TILE_LINES = 16, /* lines finished together */
+    PICKED_ROWS = 1 << 12,
 };
 
 struct strips {
@@ -28,6 +29,7 @@ struct strips {
     _Alignas(64) float tile[TILE_LINES * STRIP]; /* finished lines of an update or of columns */
     _Alignas(64) float grad[TILE_LINES * STRIP]; /* the tile turned back */
     _Alignas(64) float turned[STRIP * LIST_BLOCK_MAX]; /* [panel][k][16] of A */
+    uint16_t pick[PICKED_ROWS + STRIP]; /* rows of C that a mask leaves, to a multiple of 64 */
 };
 
 static _Thread_local struct strips strips;

@@ -7,6 +7,7 @@
 #ifndef KERN_CPU_TRANSPOSE_H
 #define KERN_CPU_TRANSPOSE_H
 
+#include <stdint.h>
 #include <string.h>
 
 #include "kernels/cpu/vec.h"
@@ -15,14 +16,14 @@ enum { BLOCK_FLOATS = KERN_PANEL * KERN_PANEL };
 
 #ifdef __AVX2__
 
-/* out[c][r] = in[r][c] of an 8 x 8 corner of blocks 16 wide. */
-ALWAYS_INLINE void turn_corner(float *out, const float *in)
+/* out[c][r] = row[r][c] of an 8 x 8 corner; out lies in a block 16 wide. */
+ALWAYS_INLINE void turn_corner(float *out, const float *const row_at[8])
 {
     __m256 row[8], pair[8], quad[8];
 
     UNROLL_ALL
     for (int i = 0; i < 8; i++)
-        row[i] = _mm256_loadu_ps(in + i * KERN_PANEL);
+        row[i] = _mm256_loadu_ps(row_at[i]);
     UNROLL_ALL
     for (int i = 0; i < 4; i++) {
         pair[2 * i] = _mm256_unpacklo_ps(row[2 * i], row[2 * i + 1]);
@@ -47,8 +48,26 @@ ALWAYS_INLINE void turn_corner(float *out, const float *in)
 static void turn_block(float *out, const float *in)
 {
     for (int r = 0; r < KERN_PANEL; r += 8)
-        for (int c = 0; c < KERN_PANEL; c += 8)
-            turn_corner(out + c * KERN_PANEL + r, in + r * KERN_PANEL + c);
+        for (int c = 0; c < KERN_PANEL; c += 8) {
+            const float *row_at[8];
+            UNROLL_ALL
+            for (int i = 0; i < 8; i++)
+                row_at[i] = in + (r + i) * KERN_PANEL + c;
+            turn_corner(out + c * KERN_PANEL + r, row_at);
+        }
+}
+
+/* The same for rows pick[0 ... 15] of a panel. */
+static inline void turn_picked(float *out, const float *panel, const uint16_t *pick)
+{
+    for (int r = 0; r < KERN_PANEL; r += 8)
+        for (int c = 0; c < KERN_PANEL; c += 8) {
+            const float *row_at[8];
+            UNROLL_ALL
+            for (int i = 0; i < 8; i++)
+                row_at[i] = panel + (size_t) pick[r + i] * KERN_PANEL + c;
+            turn_corner(out + c * KERN_PANEL + r, row_at);
+        }
 }
 
 #else

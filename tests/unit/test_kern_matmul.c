@@ -324,6 +324,27 @@ static void test_matmul__deep(void **state)
 }
 
 /* NaN and Inf are not zeros: where "ref" has a NaN or an Inf of a finite other operand, so has every way to skip. */
+/* A mask that sets whole rows to 0: some, nearly all, all; one of its numbers a NaN. */
+static void test_matmul__dead_rows(void **state)
+{
+    static const struct shape s[] = {{1, 200, 20, 70}, {2, 64, 33, 30}, {1, 130, 64, 513}};
+
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(s); i++)
+        for (size_t dead = 2; dead <= 100; dead *= 7) {
+            const size_t rows = (size_t) s[i].rows, cols = (size_t) s[i].cols;
+            uint32_t random = 77;
+            struct operands o;
+            make_operands(&o, s[i], false, &random);
+            for (size_t r = 0; r < rows; r++)
+                for (size_t c = 0; c < cols && (r % dead != 1 || dead == 98); c++)
+                    o.extra[kern_at(rows, r, c)] = c % 3 ? -0.0f : -1.5f;
+            o.extra[kern_at(rows, 5, 9)] = dead == 98 ? 0.0f : NAN;
+            compare_operands(&o, s[i], KERN_MASK, NULL, 1);
+            free_operands(&o);
+        }
+}
+
 static void test_matmul__not_finite(void **state)
 {
     const struct shape s = {1, 96, 80, 128};
@@ -403,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_update__instances),     cmocka_unit_test(test_matmul__shared_operand),
         cmocka_unit_test(test_matmul__no_minus_zero), cmocka_unit_test(test_matmul__zeros),
         cmocka_unit_test(test_matmul__deep),          cmocka_unit_test(test_matmul__not_finite),
+        cmocka_unit_test(test_matmul__dead_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
