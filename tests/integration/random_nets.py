@@ -103,12 +103,16 @@ def draw_sections(rng, layers, optimizers):
     net = Net(rng, layers, (1, 28, 28) if images else (columns,))
     train = {"epochs": rng.randint(1, 2), "checkpoint_every": 1, **rng.choice([
         {}, {}, {"clip_norm": 0.1}, {"clip_value": 0.01}, {"l1": 1e-4}, {"accumulate": 3}, {"accumulate": 2, "clip_norm": 0.5}])}
+    drawn = net.draw(classes)
+    if "noise" not in drawn and rng.random() < 0.3:  # which normal numbers cannot be had for
+        train["rng"] = "torch"
+    inits = ["pytorch", "pytorch", "xavier_uniform", *([] if "rng" in train else ["kaiming_normal", "orthogonal"])]
     return {
         "sweep": {"seeds": rng.choice([1, 2, 5])},
         "data": {"dataset": "fashion-mnist" if images else f"random {rng.randint(40, 300)}x{columns} classes={classes}",
                  "batch_size": rng.choice([2, 7, 16, 31, 32, 64]), "val_split": 0.3, **({"limit": rng.randint(20, 70)} if images else {}),
                  "shuffle": rng.choice(["yes", "yes", "no"])},
-        "model": {"layers": net.draw(classes)},
+        "model": {"layers": drawn, "init": rng.choice(inits)},
         "train": train,
         "optimizer": {"optimizer": ", ".join(rng.sample(optimizers, 3)), "lr": rng.choice([1e-3, 0.01]),
                       "weight_decay": rng.choice([0, 0, 0.01])},
