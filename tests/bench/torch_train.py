@@ -33,6 +33,10 @@ def build(text):
             layers.append(nn.ReLU())
         elif word == "dropout":
             layers.append(nn.Dropout(numbers[0]))
+        elif word == "batchnorm":
+            layers.append((nn.BatchNorm1d if len(shape) == 1 else nn.BatchNorm2d)(shape[0]))
+        elif word == "layernorm":
+            layers.append(nn.LayerNorm(shape))
         elif word == "maxpool":
             layers.append(nn.MaxPool2d(int(numbers[0])))
         elif word == "linear":
@@ -43,7 +47,7 @@ def build(text):
             layers.append(nn.Conv2d(shape[0], int(rest[0]), int(rest[1]), padding=pad))
         else:
             sys.exit(f"torch_train.py: no layer {word}")
-        shape = tuple(layers[-1](torch.zeros(1, *shape)).shape[1:])
+        shape = tuple(layers[-1].eval()(torch.zeros(1, *shape)).shape[1:])
     return nn.Sequential(*layers)
 
 

@@ -13,6 +13,8 @@ trap 'rm -f "$out" "$out.one"' EXIT
 A="flatten > linear 512 > relu > linear 512 > relu > linear 10"
 B="flatten > linear 512 > relu > dropout 0.2 > linear 512 > relu > dropout 0.2 > linear 10"
 L="conv 6 5 pad 2 > relu > maxpool 2 > conv 16 5 > relu > maxpool 2 > flatten > linear 120 > relu > linear 84 > relu > linear 10"
+N="flatten > linear 256 > batchnorm > relu > linear 128 > batchnorm > relu > linear 10"
+M="conv 6 5 pad 2 > batchnorm > relu > maxpool 2 > conv 16 5 > batchnorm > relu > maxpool 2 > flatten > linear 120 > relu > linear 10"
 
 # run NAME OPTIMIZER LR EPOCHS LAYERS
 run() {
@@ -28,6 +30,8 @@ for ((round = 1; round <= rounds; round++)); do
     run A-adam adam 0.001 10 "$A"
     run B-adam adam 0.001 5 "$B"
     run LeNet-sgd sgd 0.1 5 "$L"
+    run Norm-adam adam 0.001 5 "$N"
+    run NormConv-adam adam 0.001 5 "$M"
     run LeNet-adam adam 0.001 5 "$L"
 done
 sort -k1,2 -k3n "$out" | awk '
