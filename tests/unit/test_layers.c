@@ -219,7 +219,8 @@ static void gradients_of_layers_in_company(void **state)
         assert_true(check_net(images[i], true));
 }
 
-/* Statistics of every batch, those of an accumulated gradient included; evaluation changes none. */
+/* Statistics of every batch, those of an accumulated gradient included; evaluation changes none. Among averages of the
+ * weights the count is the count. */
 static void batchnorm_keeps_statistics(void **state)
 {
     const struct train_setting settings[] = {
@@ -228,6 +229,7 @@ static void batchnorm_keeps_statistics(void **state)
         {"batch_size", "16", 0},
         {"shuffle", "no", 0},
         {"accumulate", "2", 0},
+        {"ema", "0.9", 0},
         {"lr", "0.1", 0},
     };
     struct train_spec *spec;
@@ -269,6 +271,7 @@ static void batchnorm_keeps_statistics(void **state)
         }
         assert_int_equal(train_segment_count(&s[4], w), step + 1);
     }
+    assert_int_equal(train_segment_count(&s[4], train_bundle_slot(b, 0, TRAIN_AVERAGE)), 6);
     assert_int_equal(spec->model->parameters, 7 + 7 + 21 + 3);
     train_bundle_free(b);
     train_data_free(data);
