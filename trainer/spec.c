@@ -420,7 +420,8 @@ static int take_group(struct train_spec *spec, const char *name, struct cs_error
             first_of_group(spec, name), err);
     fill_args(group->args, TRAIN_ARGS, spec, spec->optim->params, spec->optim->param_count, name);
     for (int i = 0; i < spec->model->segment_count; i++) {
-        if (!cs_glob(group->match, spec->model->segments[i].name))
+        if (spec->model->segments[i].buffer ||
+            !cs_glob(group->match, spec->model->segments[i].name))
             continue;
         if (spec->segment_group[i])
             return cs_fail(err, CS_ERANGE, "%s.match = %s: parameter %s is in group %s already",

@@ -26,6 +26,8 @@ CASES = {
              1, 64 * DENSE, 0.32),
     "dropout": (["dataset=random 512x256 classes=10", "batch_size=64", "layers=linear 128 > relu > dropout 0.2 > linear 10",
                  "optimizer=sgd"], 1, 64 * DENSE, 0.31),
+    "batchnorm": (["dataset=random 512x256 classes=10", "batch_size=64", "layers=linear 128 > batchnorm > relu > linear 10",
+                   "optimizer=sgd"], 1, 64 * DENSE, 0.37),
     "tiny, 8 trials": (["dataset=random 512x20 sum>0", "batch_size=32", "layers=linear 64 > relu > linear 32 > relu > linear 2",
                         "optimizer=adam"], 8, 32 * (2 * 20 * 64 + 3 * 64 * 32 + 3 * 32 * 2), 0.75),
 }

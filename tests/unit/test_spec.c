@@ -602,6 +602,14 @@ static void config_faults(void **state)
     assert_int_equal(err.line, 2);
 }
 
+/* Running statistics are no parameters: no group takes them. */
+static void groups_leave_buffers(void **state)
+{
+    (void) state;
+    refused(DATA ";layers=batchnorm > linear 3;stats.match=*.running_*;stats.lr=1", CS_ENONAME, 12,
+            "stats.match = *.running_*: matches no parameter; there are 0.weight ... 1.bias");
+}
+
 static void groups_take_parameters_and_settings(void **state)
 {
     struct train_spec *s = make(BASE ";optimizer=adam;lr=0.1;tail.match=2.*;tail.lr=1e-2;"
@@ -702,6 +710,7 @@ int main(void)
         cmocka_unit_test(config_and_back),
         cmocka_unit_test(config_writes_everything_out),
         cmocka_unit_test(config_faults),
+        cmocka_unit_test(groups_leave_buffers),
         cmocka_unit_test(groups_take_parameters_and_settings),
         cmocka_unit_test(topics_and_tags),
     };
