@@ -19,6 +19,7 @@
 #include "sweep/pool.h"
 #include "sweep/print.h"
 #include "sweep/progress.h"
+#include "sweep/shares.h"
 #include "trainer/worker.h"
 #include "version.h"
 
@@ -45,6 +46,8 @@ struct run {
     ckpt_store *store;
     sweep_pool *pool;
     sweep_progress *progress;
+    struct sweep_shares shares;
+    const char *instance; /* of the CPU kernels */
     uv_loop_t loop;
     uv_timer_t timer;
     uv_signal_t signals[3];
@@ -199,7 +202,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
     struct sweep_state *state = NULL;
     char experiment[41];
 
-    CS_TRY(train_worker_check(err));
+    CS_TRY(train_worker_check(&r->instance, err));
     CS_TRY(check_data(plan, err));
     CS_TRY(open_places(r, err));
     CS_TRY(sweep_state_load(&state, r->dir, err));
@@ -250,11 +253,11 @@ static struct item *find_item(struct run *r, int64_t number)
     return NULL;
 }
 
-static int bundle_size(const struct run *r, const struct item *first, size_t waiting)
+static int bundle_size(const struct run *r, const struct train_spec *first, size_t waiting)
 {
     if (r->options.fuse > 0)
         return r->options.fuse;
-    const size_t best = (size_t) train_spec_fuse(first->trial->spec);
+    const size_t best = (size_t) train_spec_fuse(first);
     const size_t share = (waiting + (size_t) r->slots - 1) / (size_t) r->slots;
     return (int) (share < best ? share : best);
 }
@@ -285,43 +288,71 @@ static json_t *trial_json(const struct run *r, const struct item *item)
     return one;
 }
 
-/* Give the slot's worker the next trials of one shape; when there are none, let it go. */
-static void dispatch(struct run *r, int slot)
+static bool is_wanted(void *context, const struct train_spec *spec)
 {
-    json_t *trials = json_array();
-    const char *shape = NULL;
-    size_t waiting = 0, limit = 0;
+    const struct run *r = context;
 
-    for (size_t i = 0; i < r->item_count; i++)
-        waiting += r->items[i].state == WAITING;
-    for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
-        struct item *item = &r->items[i];
-        if (item->state != WAITING || (shape && strcmp(shape, item->trial->spec->shape_key) != 0))
-            continue;
-        if (!shape) {
-            shape = item->trial->spec->shape_key;
-            limit = (size_t) bundle_size(r, item, waiting);
-        }
-        item->state = RUNNING;
-        item->slot = slot;
-        item->attempts++;
-        json_array_append_new(trials, trial_json(r, item));
-        if (json_array_size(trials) == limit)
-            break;
+    for (size_t i = 0; i < r->item_count; i++) {
+        if (r->items[i].state != OVER && sweep_shares_same(r->items[i].trial->spec, spec))
+            return true;
     }
-    if (json_array_size(trials) == 0) {
-        json_decref(trials);
-        sweep_pool_finish(r->pool, slot);
-        return;
-    }
+    return false;
+}
+
+static json_t *train_command(const struct run *r, const char *data, size_t fuse, json_t *trials)
+{
     json_t *command = json_object();
+
     cs_json_set(command, "cmd", cs_json_text("train"));
     cs_json_set(command, "store", cs_json_text(r->options.store));
     cs_json_set(command, "metric", cs_json_text(r->plan->metric));
     cs_json_set(command, "maximize", json_boolean(r->plan->maximize));
     cs_json_set(command, "target", cs_json_text(r->plan->target_text));
-    cs_json_set(command, "fuse", json_integer((json_int_t) limit));
+    cs_json_set(command, "fuse", json_integer((json_int_t) fuse));
+    cs_json_set(command, "data", cs_json_text(data));
     cs_json_set(command, "trials", trials);
+    return command;
+}
+
+/* The first trial that waits; NULL: none does, or the sweep is stopping. */
+static const struct train_spec *next_spec(const struct run *r)
+{
+    for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
+        if (r->items[i].state == WAITING)
+            return r->items[i].trial->spec;
+    }
+    return NULL;
+}
+
+/* Give the slot's worker the next trials of one shape; when there are none, let it go. */
+static void dispatch(struct run *r, int slot)
+{
+    const struct train_spec *first = next_spec(r);
+    struct cs_error err;
+    size_t waiting = 0;
+
+    sweep_shares_prune(&r->shares, is_wanted, r);
+    const char *data = first ? sweep_shares_path(&r->shares, first, &err) : NULL;
+    if (first && !data)
+        break_off(r, &err);
+    if (!data) {
+        sweep_pool_finish(r->pool, slot);
+        return;
+    }
+    for (size_t i = 0; i < r->item_count; i++)
+        waiting += r->items[i].state == WAITING;
+    const size_t limit = (size_t) bundle_size(r, first, waiting);
+    json_t *trials = json_array();
+    for (size_t i = 0; i < r->item_count && json_array_size(trials) < limit; i++) {
+        struct item *item = &r->items[i];
+        if (item->state != WAITING || strcmp(first->shape_key, item->trial->spec->shape_key) != 0)
+            continue;
+        item->state = RUNNING;
+        item->slot = slot;
+        item->attempts++;
+        json_array_append_new(trials, trial_json(r, item));
+    }
+    json_t *command = train_command(r, data, limit, trials);
     sweep_pool_send(r->pool, slot, command);
     json_decref(command);
 }
@@ -595,6 +626,7 @@ static void print_plan(struct run *r)
         cs_json_set(line, "points", json_integer((json_int_t) plan->point_count));
         cs_json_set(line, "trials", json_integer((json_int_t) plan->trial_count));
         cs_json_set(line, "done", json_integer((json_int_t) before));
+        cs_json_set(line, "backend", cs_json_text(r->instance));
         sweep_progress_json(r->progress, line);
         json_decref(line);
     } else if (!r->options.quiet) {
@@ -604,6 +636,14 @@ static void print_plan(struct run *r)
                plan->trial_count, before, r->slots, r->slots == 1 ? "" : "s", r->dir);
         fflush(stdout);
     }
+}
+
+static void warn_of_slowness(const struct run *r)
+{
+    const char *warning = train_worker_warning(r->instance, getenv("CSWEEP_CPU"));
+
+    if (warning && r->item_count > 0 && !r->options.quiet)
+        fprintf(stderr, "csweep: %s\n", warning);
 }
 
 static int finish(struct run *r)
@@ -667,12 +707,14 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
             r.slots = r.item_count ? (int) r.item_count : 1;
         create_progress(&r);
         print_plan(&r);
+        warn_of_slowness(&r);
         if (r.item_count > 0)
             run_loop(&r, &err);
         else if (!options->quiet && !options->json)
             puts("nothing to do: every trial is done");
         code = finish(&r);
     }
+    sweep_shares_clear(&r.shares);
     ckpt_store_close(r.store);
     sweep_journal_close(r.journal);
     sweep_progress_free(r.progress);

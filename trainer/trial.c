@@ -105,7 +105,7 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
     return rc;
 }
 
-static void free_snapshot(struct train_snapshot *s)
+void train_snapshot_clear(struct train_snapshot *s)
 {
     free(s->w);
     for (int i = 0; i < TRAIN_STATES; i++)
@@ -118,8 +118,8 @@ void train_trial_free(struct train_trial *trial)
     if (!trial)
         return;
     tbw_writer_close(trial->events, NULL);
-    free_snapshot(&trial->best);
-    free_snapshot(&trial->resume);
+    train_snapshot_clear(&trial->best);
+    train_snapshot_clear(&trial->resume);
     if (trial->log >= 0)
         close(trial->log);
     train_spec_free(trial->spec);
@@ -235,7 +235,7 @@ int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, st
     if (trial->resumed && train_bundle_torch(bundle, k))
         *train_bundle_torch(bundle, k) = trial->now.torch;
     *train_bundle_sums(bundle, k) = trial->now.sums;
-    free_snapshot(&trial->resume);
+    train_snapshot_clear(&trial->resume);
     for (int g = 0; g < trial->spec->group_count; g++) {
         struct train_rate *rate = &trial->now.rate[g];
         if (!trial->resumed)

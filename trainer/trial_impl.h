@@ -67,6 +67,8 @@ struct train_snapshot {
     struct train_standing standing;
 };
 
+void train_snapshot_clear(struct train_snapshot *snapshot);
+
 struct train_trial {
     struct train_job job;
     struct train_spec *spec;

@@ -311,6 +311,7 @@ int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckp
     if (trial->best.w && !trial->best_saved) {
         CS_TRY(save_one(trial, &best, "best", store, err));
         trial->best_saved = true;
+        train_snapshot_clear(&trial->best); /* need_best finds it in its tag */
     }
     CS_TRY(save_one(trial, &last, "last", store, err));
     trial->saved_at = cs_mono_seconds();

@@ -373,7 +373,8 @@ static void train_batch(struct worker *w, struct train_trial **trials, int count
 
 /* ---- one command ---- */
 
-static int load_data(struct worker *w, const struct train_spec *spec, struct cs_error *err)
+static int load_data(struct worker *w, const struct train_spec *spec, const char *share,
+                     struct cs_error *err)
 {
     char *key = train_data_key(spec);
     int rc = 0;
@@ -381,7 +382,7 @@ static int load_data(struct worker *w, const struct train_spec *spec, struct cs_
     if (!w->data || strcmp(w->data->key, key) != 0) {
         train_data_free(w->data);
         w->data = NULL;
-        rc = train_data_load(&w->data, spec, err);
+        rc = train_data_load_shared(&w->data, spec, share, err);
     }
     free(key);
     return rc;
@@ -427,7 +428,7 @@ static struct train_trial *open_trial(struct worker *w, const json_t *command, c
     if (rc == 0)
         rc = train_trial_open(&trial, &job, cs_json_get_text(one, "config", ""), w->store, &err);
     if (rc == 0)
-        rc = load_data(w, trial->spec, &err);
+        rc = load_data(w, trial->spec, cs_json_get_text(command, "data", ""), &err);
     if (rc < 0) {
         send_failed(w, job.number, &err);
         train_trial_free(trial);
@@ -530,10 +531,26 @@ static bool read_line(int in, struct cs_buf *pending, struct cs_buf *line)
     }
 }
 
-int train_worker_check(struct cs_error *err)
+int train_worker_check(const char **instance, struct cs_error *err)
 {
     const struct kern_ops *ops;
-    return kern_backend_find(&ops, "cpu", err);
+
+    CS_TRY(kern_backend_find(&ops, "cpu", err));
+    *instance = ops->instance;
+    return 0;
+}
+
+const char *train_worker_warning(const char *instance, const char *cap)
+{
+    const bool ref = strcmp(instance, "ref") == 0;
+
+    if (!ref && strcmp(instance, "generic") != 0)
+        return NULL;
+    if (cap && *cap)
+        return ref ? "CSWEEP_CPU = ref: naive kernels, for checking"
+                   : "CSWEEP_CPU = generic: slow kernels, for checking";
+    return "this machine has neither AVX2 with FMA nor AVX-512: only the generic kernels fit, the "
+           "same bits many times slower";
 }
 
 int train_worker_run(int in, int out)

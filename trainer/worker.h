@@ -2,10 +2,12 @@
  * worker.h - the process that trains: commands in on one descriptor, reports out on another.
  *
  * Both are lines of JSON. Commands:
- *   {"cmd":"train","store":PATH,"metric":TAG,"maximize":BOOL,"target":EXPR,"fuse":N,"trials":[{"number","name","dir","tag","title",
- *     "group","attempt","config","params":[{"key","value"} or {"key","value","num"}]}]}
- *       train these trials, equal in shape, in bundles of at most N; dir is the run
- *       folder, tag the prefix of its two tags (`tag`/best, `tag`/last), config the text of config.ini.
+ *   {"cmd":"train","store":PATH,"metric":TAG,"maximize":BOOL,"target":EXPR,"fuse":N,"data":PATH,
+ *    "trials":[{"number","name","dir","tag","title","group","attempt","config",
+ *               "params":[{"key","value"} or {"key","value","num"}]}]}
+ *       train these trials, equal in shape, in bundles of at most N; data is where workers share the data set
+ *       (trainer/data/share.h; "": nowhere), dir the run folder, tag the prefix of its two tags (`tag`/best,
+ *       `tag`/last), config the text of config.ini.
  * Reports, each with "event":
  *   ready     pid, backend (the CPU instance in use), cpus (what it may run on)
  *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps
@@ -26,8 +28,11 @@
 
 struct cs_error;
 
-/* Would a worker start here? No when CSWEEP_CPU names what this machine lacks. */
-int train_worker_check(struct cs_error *err);
+/* Would a worker start here, with which CPU instance? No when CSWEEP_CPU names what this machine lacks. */
+int train_worker_check(const char **instance, struct cs_error *err);
+
+/* What the user ought to know about an instance: it is slow. cap: CSWEEP_CPU, or NULL. NULL: nothing. */
+const char *train_worker_warning(const char *instance, const char *cap);
 
 /* Runs until `in` ends or SIGTERM; returns the exit code: 0, or 1 when a command could not be read. */
 int train_worker_run(int in, int out);

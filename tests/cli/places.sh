@@ -44,5 +44,11 @@ tail -n 1 "$talk/out" > "$talk/last"
 same "$talk/last" "the last line" '0 done, 1 failed of 1 trials'
 note
 
+# kernels for checking: said, in one line
+export CSWEEP_CPU=generic
+runs 0 toy.ini epochs=1 seeds=1 --logdir slow --checkpoints slow.git
+warns 'csweep: CSWEEP_CPU = generic: slow kernels, for checking'
+runs 0 toy.ini epochs=2 seeds=1 --logdir slow --checkpoints slow.git --quiet
+note
 export CSWEEP_CPU=foo
 refused 'CSWEEP_CPU = foo: must be one of generic, avx2, avx512, ref' toy.ini

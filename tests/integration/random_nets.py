@@ -102,7 +102,8 @@ def draw_sections(rng, layers, optimizers):
     columns, classes = rng.choice([1, 3, 16, 20, 37]), 10 if images else rng.randint(2, 12)
     net = Net(rng, layers, (1, 28, 28) if images else (columns,))
     train = {"epochs": rng.randint(1, 2), "checkpoint_every": 1, **rng.choice([
-        {}, {}, {"clip_norm": 0.1}, {"clip_value": 0.01}, {"l1": 1e-4}, {"accumulate": 3}, {"accumulate": 2, "clip_norm": 0.5}])}
+        {}, {}, {"clip_norm": 0.1}, {"clip_value": 0.01}, {"l1": 1e-4}, {"accumulate": 3}, {"accumulate": 2, "clip_norm": 0.5}]),
+        **rng.choice([{}, {}, {"ema": 0.9}, {"lookahead": 3}, {"swa_start": 1, "lookahead": 2, "lookahead_alpha": 0.8}])}
     drawn = net.draw(classes)
     if "noise" not in drawn and rng.random() < 0.3:  # which normal numbers cannot be had for
         train["rng"] = "torch"

@@ -178,7 +178,7 @@ def killed_workers(checks, folder, reference, moments, seconds):
     print(f"workers: {hits} kills in {sweeps} sweeps", flush=True)
 
 
-def interrupted(checks, folder, reference, moments, name="interrupted", layers=LAYERS, wanted=STOPS):
+def interrupted(checks, folder, reference, moments, seconds, name="interrupted", layers=LAYERS, wanted=STOPS):
     """Ctrl-C: exit 130, trials stand in the middle of an epoch, and go on to the same bits."""
     stops = sweeps = inside = 0
     while (stops < wanted or inside == 0) and sweeps < 10:
@@ -189,7 +189,7 @@ def interrupted(checks, folder, reference, moments, name="interrupted", layers=L
             for line in process.stdout:
                 if json.loads(line)["event"] == "start":
                     break
-            time.sleep(moments.uniform(0, 0.3))
+            time.sleep(moments.uniform(0, min(0.3, seconds / 3)))
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
             # Ctrl-C after the last trial ends the process by the signal itself, which a shell shows as 130 too
@@ -236,10 +236,10 @@ def main():
     instances(checks, folder)
     killed_controllers(checks, folder, reference, moments, seconds)
     killed_workers(checks, folder, reference, moments, seconds)
-    interrupted(checks, folder, reference, moments)
+    interrupted(checks, folder, reference, moments, seconds)
     normed = fresh(folder, "normed-reference", 0, layers=NORMED)
     harness.must_run(normed, "--quiet", "--jobs", "2")
-    interrupted(checks, folder, ids(normed), moments, "normed", NORMED, 2)
+    interrupted(checks, folder, ids(normed), moments, seconds, "normed", NORMED, 2)
     checks.finish()
 
 

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/cs_error.h"
 #include "common/cs_param.h"
 #include "kernels/math/philox.h"
 #include "trainer/data/list.h"
+#include "trainer/data/share.h"
 #include "trainer/spec.h"
 
 #define X(name) extern const struct train_dataset_kind train_dataset_##name;
@@ -139,7 +141,26 @@ static void apply_split(struct train_data *data, int64_t train, int64_t val, boo
     data->train.count = train;
 }
 
+/* What a data set is read with. */
+struct reading {
+    const struct train_dataset_kind *kind;
+    const char *args, *path;
+    const struct train_data_info *info;
+};
+
+static int read_data(void *context, struct train_data *data, struct cs_error *err)
+{
+    const struct reading *r = context;
+    return r->kind->load(data, r->args, r->path, r->info, err);
+}
+
 int train_data_load(struct train_data **out, const struct train_spec *spec, struct cs_error *err)
+{
+    return train_data_load_shared(out, spec, "", err);
+}
+
+int train_data_load_shared(struct train_data **out, const struct train_spec *spec,
+                           const char *share, struct cs_error *err)
 {
     struct train_data *data = cs_xcalloc(1, sizeof *data);
     struct train_data_info info;
@@ -150,8 +171,12 @@ int train_data_load(struct train_data **out, const struct train_spec *spec, stru
     int rc = kind ? kind->describe(&info, args, err) : CS_ENONAME;
     if (rc == 0)
         rc = train_data_sizes(&train, &val, &info, spec->limit, spec->val_split, err);
-    if (rc == 0)
-        rc = kind->load(data, args, spec->path, &info, err);
+    struct reading reading = {kind, args, spec->path, &info};
+    if (rc == 0 && *share)
+        rc = train_share_load(data, share, &info, &(struct train_share_source){read_data, &reading},
+                              err);
+    else if (rc == 0)
+        rc = read_data(&reading, data, err);
     if (rc < 0) {
         train_data_free(data);
         return rc;
@@ -164,6 +189,17 @@ int train_data_load(struct train_data **out, const struct train_spec *spec, stru
     return 0;
 }
 
+void train_data_drop(struct train_data *data)
+{
+    for (size_t i = 0; i < CS_COUNT(data->owned); i++) {
+        free(data->owned[i]);
+        data->owned[i] = NULL;
+    }
+    if (data->mapped)
+        munmap(data->mapped, data->mapped_bytes);
+    data->mapped = NULL;
+}
+
 void train_data_free(struct train_data *data)
 {
     if (!data)
@@ -171,7 +207,6 @@ void train_data_free(struct train_data *data)
     free(data->key);
     free(data->train.index);
     free(data->val.index);
-    for (size_t i = 0; i < CS_COUNT(data->owned); i++)
-        free(data->owned[i]);
+    train_data_drop(data);
     free(data);
 }

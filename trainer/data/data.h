@@ -1,5 +1,5 @@
 /*
- * data.h - data sets: found, checked, loaded once per worker.
+ * data.h - data sets: found, checked, loaded once per worker, or once for all workers (share.h).
  *
  * A data set is known by its text (`fashion-mnist`, `random 1000x20 sum>0`). Its shape is known without reading
  * it. Images stay u8 (the gather divides by 255), other data are float. Training and validation rows are index
@@ -35,7 +35,9 @@ struct train_data {
     struct train_shape shape;
     int classes;
     struct train_side train, val;
-    void *owned[8]; /* memory behind the sides */
+    void *owned[8]; /* memory behind the sides, or */
+    void *mapped;   /* what share.h mapped */
+    size_t mapped_bytes;
 };
 
 struct train_data_info {
@@ -73,7 +75,14 @@ int train_data_sizes(int64_t *train, int64_t *val, const struct train_data_info 
 char *train_data_key(const struct train_spec *spec);
 
 int train_data_load(struct train_data **out, const struct train_spec *spec, struct cs_error *err);
+
+/* The same from a copy that workers share, at share (share.h); "": a copy of its own. */
+int train_data_load_shared(struct train_data **out, const struct train_spec *spec,
+                           const char *share, struct cs_error *err);
 void train_data_free(struct train_data *data);
+
+/* Free the memory behind the sides, but for their indices. */
+void train_data_drop(struct train_data *data);
 
 /* The order of an epoch's rows: order[count] = positions 0..count-1, shuffled by (seed, epoch) when shuffle. */
 void train_data_order(uint32_t *order, int64_t count, bool shuffle, uint64_t seed, uint32_t epoch);
