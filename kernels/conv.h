@@ -21,13 +21,21 @@ struct kern_conv_shape {
     int kernel, stride, pad, dilation, groups;
 };
 
-/* Strides are between trials. An operation uses the pointers it names; the others may be NULL. */
+/*
+ * Strides are between trials. An operation uses the pointers it names; the others may be NULL.
+ *
+ * With `tap` a maximum pool of 2 x 2 windows, 2 apart, follows, and is computed along: y and dy are of its output, filters x
+ * (out_height / 2) x (out_width / 2), and so is tap: conv_forward writes, the gradients read, which element of the
+ * window each came from, 1 to 4 in raster order, or 0 where the ReLU lets no gradient pass.
+ */
 struct kern_conv {
     int trials, samples;
     struct kern_conv_shape shape;
     const float *x, *w, *bias, *dy; /* bias NULL: none is added */
     float *y, *dx, *dw, *db;
-    size_t x_stride, y_stride;  /* of x and dx; of y and dy */
+    float *tap;
+    size_t x_stride, y_stride; /* of x and dx; of y and dy */
+    size_t tap_stride;
     size_t w_stride, dw_stride; /* of w and bias; of dw and db */
     bool relu;                  /* conv_forward: a ReLU follows; conv_dx: x came out of one */
 };

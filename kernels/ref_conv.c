@@ -20,9 +20,40 @@ static int x_features(const struct kern_conv_shape *s)
     return s->channels * s->height * s->width;
 }
 
-static int y_features(const struct kern_conv_shape *s)
+/* Rows and columns of y and dy: of the pool's output, if one follows. */
+static int y_height(const struct kern_conv *v)
 {
-    return s->filters * s->out_height * s->out_width;
+    return v->tap ? v->shape.out_height / 2 : v->shape.out_height;
+}
+
+static int y_width(const struct kern_conv *v)
+{
+    return v->tap ? v->shape.out_width / 2 : v->shape.out_width;
+}
+
+static int y_features(const struct kern_conv *v)
+{
+    return v->shape.filters * y_height(v) * y_width(v);
+}
+
+/* Place of an output in y. */
+static size_t y_at(const struct kern_conv *v, int filter, int row, int col, int sample)
+{
+    return place(y_features(v), at(filter, row, col, y_height(v), y_width(v)), sample);
+}
+
+/* The gradient at an output position of the convolution. */
+static float dy_at(const struct kern_conv *v, size_t trial, int filter, int oh, int ow, int sample)
+{
+    const float *dy = v->dy + trial * v->y_stride;
+
+    if (!v->tap)
+        return dy[y_at(v, filter, oh, ow, sample)];
+    if (oh / 2 >= y_height(v) || ow / 2 >= y_width(v))
+        return 0.0f;
+    const size_t window = y_at(v, filter, oh / 2, ow / 2, sample);
+    const bool here = v->tap[trial * v->tap_stride + window] == (float) (oh % 2 * 2 + ow % 2 + 1);
+    return here ? dy[window] : 0.0f;
 }
 
 static size_t w_at(const struct kern_conv_shape *s, int filter, int channel, int row, int col)
@@ -52,10 +83,11 @@ static float tap(const struct kern_conv_shape *s, const float *x, int sample, in
                    sample)];
 }
 
-static float forward_element(const struct kern_conv *v, const float *x, const float *w, int sample,
-                             int filter, int oh, int ow)
+static float forward_element(const struct kern_conv *v, size_t trial, int sample, int filter,
+                             int oh, int ow)
 {
     const struct kern_conv_shape *s = &v->shape;
+    const float *x = v->x + trial * v->x_stride, *w = v->w + trial * v->w_stride;
     float acc = 0.0f;
 
     for (int c = 0; c < s->channels / s->groups; c++)
@@ -63,28 +95,47 @@ static float forward_element(const struct kern_conv *v, const float *x, const fl
             for (int j = 0; j < s->kernel; j++)
                 acc = fmaf(tap(s, x, sample, filter, c, oh, ow, i, j), w[w_at(s, filter, c, i, j)],
                            acc);
-    return acc + 0.0f;
+    acc = acc + 0.0f;
+    if (v->bias)
+        acc = acc + v->bias[trial * v->w_stride + (size_t) filter];
+    return v->relu && acc <= 0.0f ? 0.0f : acc;
+}
+
+/* One window of the pool that follows: its first maximum, and where that is. */
+static void forward_window(const struct kern_conv *v, size_t trial, int sample, int filter, int row,
+                           int col)
+{
+    const size_t e = y_at(v, filter, row, col, sample);
+    float max = forward_element(v, trial, sample, filter, 2 * row, 2 * col);
+    int from = 0;
+
+    for (int i = 1; i < 4; i++) {
+        const float y = forward_element(v, trial, sample, filter, 2 * row + i / 2, 2 * col + i % 2);
+        if (y > max) {
+            max = y;
+            from = i;
+        }
+    }
+    v->y[trial * v->y_stride + e] = max;
+    v->tap[trial * v->tap_stride + e] = v->relu && max <= 0.0f ? 0.0f : (float) (from + 1);
 }
 
 void kern_ref_conv_forward(const struct kern_conv *v)
 {
-    const struct kern_conv_shape *s = &v->shape;
-
     for (size_t t = 0; t < (size_t) v->trials; t++) {
-        float *y = v->y + t * v->y_stride;
         for (int n = 0; n < v->samples; n++)
-            for (int o = 0; o < s->filters; o++)
-                for (int oh = 0; oh < s->out_height; oh++)
-                    for (int ow = 0; ow < s->out_width; ow++) {
-                        float e = forward_element(v, v->x + t * v->x_stride, v->w + t * v->w_stride,
-                                                  n, o, oh, ow);
-                        if (v->bias)
-                            e = e + v->bias[t * v->w_stride + (size_t) o];
-                        if (v->relu && e <= 0.0f)
-                            e = 0.0f;
-                        y[place(y_features(s), at(o, oh, ow, s->out_height, s->out_width), n)] = e;
+            for (int o = 0; o < v->shape.filters; o++)
+                for (int row = 0; row < y_height(v); row++)
+                    for (int col = 0; col < y_width(v); col++) {
+                        if (v->tap)
+                            forward_window(v, t, n, o, row, col);
+                        else
+                            v->y[t * v->y_stride + y_at(v, o, row, col, n)] =
+                                forward_element(v, t, n, o, row, col);
                     }
-        clear_samples(y, y_features(s), v->samples);
+        clear_samples(v->y + t * v->y_stride, y_features(v), v->samples);
+        if (v->tap)
+            clear_samples(v->tap + t * v->tap_stride, y_features(v), v->samples);
     }
 }
 
@@ -95,10 +146,11 @@ void kern_ref_conv_forward(const struct kern_conv *v)
             for (int OH = bh; OH < bh + 2 && OH < (S)->out_height; OH++) \
                 for (int OW = bw; OW < bw + 2 && OW < (S)->out_width; OW++)
 
-static float dx_element(const struct kern_conv *v, const float *dy, const float *w, int sample,
-                        int channel, int h, int col)
+static float dx_element(const struct kern_conv *v, size_t trial, int sample, int channel, int h,
+                        int col)
 {
     const struct kern_conv_shape *s = &v->shape;
+    const float *w = v->w + trial * v->w_stride;
     const int outs = s->filters / s->groups, ins = s->channels / s->groups, group = channel / ins;
     float acc = 0.0f;
 
@@ -108,7 +160,7 @@ static float dx_element(const struct kern_conv *v, const float *dy, const float 
             j / s->dilation >= s->kernel)
             continue;
         for (int o = group * outs; o < (group + 1) * outs; o++)
-            acc = fmaf(dy[place(y_features(s), at(o, oh, ow, s->out_height, s->out_width), sample)],
+            acc = fmaf(dy_at(v, trial, o, oh, ow, sample),
                        w[w_at(s, o, channel % ins, i / s->dilation, j / s->dilation)], acc);
     }
     return acc + 0.0f;
@@ -125,24 +177,24 @@ void kern_ref_conv_dx(const struct kern_conv *v)
                 for (int h = 0; h < s->height; h++)
                     for (int w = 0; w < s->width; w++) {
                         const size_t e = place(x_features(s), at(c, h, w, s->height, s->width), n);
-                        const float acc = dx_element(v, v->dy + t * v->y_stride,
-                                                     v->w + t * v->w_stride, n, c, h, w);
+                        const float acc = dx_element(v, t, n, c, h, w);
                         dx[e] = v->relu && v->x[t * v->x_stride + e] <= 0.0f ? 0.0f : acc;
                     }
         clear_samples(dx, x_features(s), v->samples);
     }
 }
 
-static float dw_element(const struct kern_conv *v, const float *x, const float *dy, int filter,
-                        int channel, int row, int col)
+static float dw_element(const struct kern_conv *v, size_t trial, int filter, int channel, int row,
+                        int col)
 {
     const struct kern_conv_shape *s = &v->shape;
+    const float *x = v->x + trial * v->x_stride;
     float sum = 0.0f;
 
     for (int n = 0; n < v->samples; n++) {
         float acc = 0.0f;
         EACH_POSITION (s, oh, ow) {
-            acc = fmaf(dy[place(y_features(s), at(filter, oh, ow, s->out_height, s->out_width), n)],
+            acc = fmaf(dy_at(v, trial, filter, oh, ow, n),
                        tap(s, x, n, filter, channel, oh, ow, row, col), acc);
         }
         sum = sum + (acc + 0.0f);
@@ -150,7 +202,7 @@ static float dw_element(const struct kern_conv *v, const float *x, const float *
     return sum;
 }
 
-static float db_element(const struct kern_conv *v, const float *dy, int filter)
+static float db_element(const struct kern_conv *v, size_t trial, int filter)
 {
     const struct kern_conv_shape *s = &v->shape;
     float sum = 0.0f;
@@ -158,8 +210,7 @@ static float db_element(const struct kern_conv *v, const float *dy, int filter)
     for (int n = 0; n < v->samples; n++) {
         float acc = 0.0f;
         EACH_POSITION (s, oh, ow) {
-            acc =
-                acc + dy[place(y_features(s), at(filter, oh, ow, s->out_height, s->out_width), n)];
+            acc = acc + dy_at(v, trial, filter, oh, ow, n);
         }
         sum = sum + acc;
     }
@@ -177,8 +228,7 @@ static void ref_dw(const struct kern_conv *v, size_t trial)
         for (int c = 0; c < ins; c++)
             for (int i = 0; i < s->kernel; i++)
                 for (int j = 0; j < s->kernel; j++)
-                    dw[w_at(s, o, c, i, j)] = dw_element(v, v->x + trial * v->x_stride,
-                                                         v->dy + trial * v->y_stride, o, c, i, j);
+                    dw[w_at(s, o, c, i, j)] = dw_element(v, trial, o, c, i, j);
     for (size_t i = count; i < kern_pad(count); i++)
         dw[i] = 0.0f;
 }
@@ -190,7 +240,7 @@ void kern_ref_conv_dw(const struct kern_conv *v)
             ref_dw(v, t);
         for (int o = 0; v->db && o < (int) kern_pad((size_t) v->shape.filters); o++)
             v->db[t * v->dw_stride + (size_t) o] =
-                o < v->shape.filters ? db_element(v, v->dy + t * v->y_stride, o) : 0.0f;
+                o < v->shape.filters ? db_element(v, t, o) : 0.0f;
     }
 }
 

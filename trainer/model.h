@@ -54,6 +54,7 @@ struct train_layer_kind {
     bool
         moves_zero; /* in place, but what it leaves above 0 need not have been so: not where a relu works */
     bool fuses_relu; /* computes a relu that follows in its epilogue: train_layer_relu_fused */
+    bool fuses_pool; /* computes a maxpool 2 that follows it or that relu: train_layer_pool_fused */
     /* Random draws per sample of a training batch, from PyTorch's stream where rng = torch; NULL: it draws nothing, */
     int (*draws)(const struct train_layer *layer);
     bool by_place_only; /* or draws what PyTorch's stream cannot give: refused there */
@@ -80,7 +81,7 @@ struct train_layer {
     size_t keeps;            /* floats it keeps from its forward to its backward, and */
     size_t keeps_per_sample; /* besides those, a sample: train_pass.kept */
     int pair;   /* a block's first layer and its end know one another's index; else -1 */
-    bool fused; /* relu: computed in the epilogue of the layer before it */
+    bool fused; /* relu, maxpool: computed by a layer before it */
     bool
         copies; /* in-place kind that got a node of its own: values and gradients are copied around it */
 };
@@ -168,6 +169,10 @@ bool train_layer_relu_fused(const struct train_layer *layer, const struct train_
 
 /* Random draws per sample of a training batch, 0 for most. */
 size_t train_layer_draws(const struct train_layer *layer);
+
+/* The maxpool that this layer computes, behind its relu or at once; NULL: none. */
+const struct train_layer *train_layer_pool_fused(const struct train_layer *layer,
+                                                 const struct train_model *model);
 
 /* A kind for each of kernels/activation, at most `room`; how many. */
 size_t train_layer_activations(struct train_layer_kind *out, size_t room);

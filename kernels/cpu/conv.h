@@ -55,36 +55,86 @@ ALWAYS_INLINE void forward_position(const struct conv_part *p, conv_acc acc, int
         }
 }
 
+/* Some filters at one position, finished, `step` floats apart. */
+ALWAYS_INLINE void forward_outputs(const struct conv_part *p, float *y, size_t step, int oh, int ow,
+                                   const int rows)
+{
+    conv_acc acc;
+
+    UNROLL_ALL
+    for (int r = 0; r < rows; r++) {
+        UNROLL_ALL
+        for (int v = 0; v < VECS_PER_ROW; v++)
+            acc[r][v] = vec_zero();
+    }
+    forward_position(p, acc, oh, ow, rows);
+    UNROLL_ALL
+    for (int r = 0; r < rows; r++) {
+        UNROLL_ALL
+        for (int v = 0; v < VECS_PER_ROW; v++) {
+            acc[r][v] = vec_add(acc[r][v], vec_zero());
+            if (p->bias)
+                acc[r][v] = vec_add(acc[r][v], vec_spread(p->bias + p->first + r));
+            if (p->relu)
+                acc[r][v] = vec_drop(acc[r][v], acc[r][v]);
+            vec_store(y + (size_t) r * step + v * VEC_LANES, acc[r][v]);
+        }
+    }
+}
+
 ALWAYS_INLINE void forward_filters(const struct conv_part *p, const int rows)
 {
     const struct kern_conv_shape *s = &p->s;
     const size_t positions = plane(s->out_height, s->out_width);
+    float *y = p->y + positions * (size_t) p->first * KERN_PANEL;
 
     for (int oh = 0; oh < s->out_height; oh++)
         for (int ow = 0; ow < s->out_width; ow++) {
-            float *y = p->y + (positions * (size_t) p->first + (size_t) oh * (size_t) s->out_width +
-                               (size_t) ow) *
-                                  KERN_PANEL;
-            conv_acc acc;
-            UNROLL_ALL
-            for (int r = 0; r < rows; r++) {
-                UNROLL_ALL
-                for (int v = 0; v < VECS_PER_ROW; v++)
-                    acc[r][v] = vec_zero();
-            }
-            forward_position(p, acc, oh, ow, rows);
-            UNROLL_ALL
-            for (int r = 0; r < rows; r++) {
-                UNROLL_ALL
-                for (int v = 0; v < VECS_PER_ROW; v++) {
-                    acc[r][v] = vec_add(acc[r][v], vec_zero());
-                    if (p->bias)
-                        acc[r][v] = vec_add(acc[r][v], vec_spread(p->bias + p->first + r));
-                    if (p->relu)
-                        acc[r][v] = vec_drop(acc[r][v], acc[r][v]);
-                    vec_store(y + (size_t) r * positions * KERN_PANEL + v * VEC_LANES, acc[r][v]);
-                }
-            }
+            forward_outputs(p, y, positions * KERN_PANEL, oh, ow, rows);
+            y += KERN_PANEL;
+        }
+}
+
+/* The first maximum of four outputs, `step` floats apart, and which it is. */
+ALWAYS_INLINE void choose_largest(float *y, float *tap, const float *from, size_t step,
+                                  const bool relu)
+{
+    static const float number[5] = {0, 1, 2, 3, 4};
+    const vec a = vec_load(from), b = vec_load(from + step);
+    const vec c = vec_load(from + 2 * step), d = vec_load(from + 3 * step);
+    const vec ab = vec_larger(b, a), cd = vec_larger(d, c), max = vec_larger(cd, ab);
+    const vec at_ab = vec_where_larger(b, a, vec_spread(number + 2), vec_spread(number + 1));
+    const vec at_cd = vec_where_larger(d, c, vec_spread(number + 4), vec_spread(number + 3));
+    const vec at = vec_where_larger(cd, ab, at_cd, at_ab);
+
+    vec_store(y, max);
+    vec_store(tap, relu ? vec_drop(at, max) : at);
+}
+
+/* The same with the pool behind it: some windows of a row, then their maxima. */
+ALWAYS_INLINE void forward_pooled(const struct conv_part *p, const int rows)
+{
+    enum { WINDOWS = 4, STEP = TILE_ROWS * KERN_PANEL };
+    _Alignas(64) float part[WINDOWS][4][STEP];
+    const size_t positions = plane(p->y_height, p->y_width);
+
+    for (int h = 0; h < p->y_height; h++)
+        for (int first = 0; first < p->y_width; first += WINDOWS) {
+            const int count = p->y_width - first < WINDOWS ? p->y_width - first : WINDOWS;
+            for (int i = 0; i < count * 4; i++)
+                forward_outputs(p, part[i / 4][i % 4], KERN_PANEL, 2 * h + i % 4 / 2,
+                                2 * (first + i / 4) + i % 2, rows);
+            for (int i = 0; i < count; i++)
+                for (size_t r = 0; r < (size_t) rows; r++)
+                    for (size_t v = 0; v < KERN_PANEL; v += VEC_LANES) {
+                        const size_t at =
+                            (positions * ((size_t) p->first + r) +
+                             (size_t) h * (size_t) p->y_width + (size_t) (first + i)) *
+                                KERN_PANEL +
+                            v;
+                        choose_largest(p->y + at, p->tap + at, part[i][0] + r * KERN_PANEL + v,
+                                       STEP, p->relu);
+                    }
         }
 }
 
@@ -95,15 +145,21 @@ typedef void conv_fn(const struct conv_part *p);
     {                                                          \
         forward_filters(p, ROWS);                              \
     }                                                          \
+    static void conv_pooled_##ROWS(const struct conv_part *p)  \
+    {                                                          \
+        forward_pooled(p, ROWS);                               \
+    }                                                          \
     static void conv_dx_##ROWS(const struct conv_part *p)      \
     {                                                          \
         dx_channels(p, ROWS);                                  \
     }
 EACH_TILE_ROWS(CONV_FNS)
 
-/* [rows - 1][forward, dx] */
-static conv_fn *const conv_fns[TILE_ROWS][2] = {
-#define CONV_ENTRY(ROWS) {conv_forward_##ROWS, conv_dx_##ROWS},
+enum { CONV_FORWARD, CONV_POOLED, CONV_DX };
+
+/* [rows - 1][which] */
+static conv_fn *const conv_fns[TILE_ROWS][3] = {
+#define CONV_ENTRY(ROWS) {conv_forward_##ROWS, conv_pooled_##ROWS, conv_dx_##ROWS},
     EACH_TILE_ROWS(CONV_ENTRY)
 #undef CONV_ENTRY
 };
@@ -128,26 +184,6 @@ static void clear_lanes(float *x, size_t rows, size_t used)
             x[i * KERN_PANEL + n] = 0.0f;
 }
 
-static struct conv_part conv_part_of(const struct kern_conv *v, size_t trial, size_t first_sample)
-{
-    const struct kern_conv_shape *s = &v->shape;
-    const size_t x_at =
-        trial * v->x_stride + first_sample * (size_t) s->channels * plane(s->height, s->width);
-    const size_t y_at = trial * v->y_stride +
-                        first_sample * (size_t) s->filters * plane(s->out_height, s->out_width);
-
-    return (struct conv_part){
-        .s = *s,
-        .x = v->x ? v->x + x_at : NULL,
-        .dx = v->dx ? v->dx + x_at : NULL,
-        .y = v->y ? v->y + y_at : NULL,
-        .dy = v->dy ? v->dy + y_at : NULL,
-        .w = v->w ? v->w + trial * v->w_stride : NULL,
-        .bias = v->bias ? v->bias + trial * v->w_stride : NULL,
-        .relu = v->relu,
-    };
-}
-
 static void cpu_conv_forward(const struct kern_conv *v)
 {
     const struct kern_conv_shape *s = &v->shape;
@@ -156,9 +192,12 @@ static void cpu_conv_forward(const struct kern_conv *v)
         for (size_t n = 0; n < (size_t) v->samples; n += KERN_PANEL) {
             struct conv_part p = conv_part_of(v, t, n);
             const size_t left = (size_t) v->samples - n;
-            conv_rows(&p, s->filters, s->groups, 0);
+            const size_t features = (size_t) s->filters * plane(p.y_height, p.y_width);
+            conv_rows(&p, s->filters, s->groups, v->tap ? CONV_POOLED : CONV_FORWARD);
             if (left < KERN_PANEL)
-                clear_lanes(p.y, (size_t) s->filters * plane(s->out_height, s->out_width), left);
+                clear_lanes(p.y, features, left);
+            if (left < KERN_PANEL && p.tap)
+                clear_lanes(p.tap, features, left);
         }
 }
 
@@ -168,7 +207,7 @@ static void cpu_conv_dx(const struct kern_conv *v)
     for (size_t t = 0; t < (size_t) v->trials; t++)
         for (size_t n = 0; n < (size_t) v->samples; n += KERN_PANEL) {
             struct conv_part p = conv_part_of(v, t, n);
-            conv_rows(&p, v->shape.channels, v->shape.groups, 1);
+            conv_rows(&p, v->shape.channels, v->shape.groups, CONV_DX);
         }
 }
 

@@ -1,5 +1,6 @@
 /*
- * conv_dw.h - the gradients of a convolution's weights and biases.
+ * conv_dw.h - the gradients of a convolution's weights and biases: of weights by lists of nonzeros (conv_listed.h), or
+ * the plain way.
  *
  * The plain way: 16 samples in lanes, one chain per weight and sample, then the samples in order.
  */
@@ -7,14 +8,9 @@
 #define KERN_CPU_CONV_DW_H
 
 #include "kernels/cpu/conv.h"
-
-/* Output positions in block order, two loops outside and two inside. */
-#define EACH_BLOCK(S, BH, BW)                       \
-    for (int BH = 0; BH < (S)->out_height; BH += 2) \
-        for (int BW = 0; BW < (S)->out_width; BW += 2)
-#define EACH_IN_BLOCK(S, BH, BW, OH, OW)                         \
-    for (int OH = BH; OH < BH + 2 && OH < (S)->out_height; OH++) \
-        for (int OW = BW; OW < BW + 2 && OW < (S)->out_width; OW++)
+#ifdef __AVX2__
+#include "kernels/cpu/conv_listed.h"
+#endif
 
 /* `sum` and the samples of a chain in lanes, in order. */
 ALWAYS_INLINE float add_samples(float sum, const vec acc[VECS_PER_ROW], size_t samples)
@@ -29,10 +25,13 @@ ALWAYS_INLINE float add_samples(float sum, const vec acc[VECS_PER_ROW], size_t s
     return sum;
 }
 
-/* One weight's: dy and x are of 16 samples, of its filter and channel. */
-static float weight_grad(const struct kern_conv_shape *s, const float *dy, const float *x, int row,
-                         int col, float sum, size_t samples)
+/* One weight's, of 16 samples. */
+static float weight_grad(const struct conv_part *p, int filter, int channel, int row, int col,
+                         float sum, size_t samples)
 {
+    const struct kern_conv_shape *s = &p->s;
+    const size_t plane_at = (size_t) filter * plane(p->y_height, p->y_width) * KERN_PANEL;
+    const float *x = p->x + (size_t) channel * plane(s->height, s->width) * KERN_PANEL;
     vec acc[VECS_PER_ROW];
 
     UNROLL_ALL
@@ -42,16 +41,18 @@ static float weight_grad(const struct kern_conv_shape *s, const float *dy, const
         EACH_IN_BLOCK (s, bh, bw, oh, ow) {
             const int h = oh * s->stride - s->pad + row * s->dilation;
             const int w = ow * s->stride - s->pad + col * s->dilation;
-            const size_t at = (size_t) oh * (size_t) s->out_width + (size_t) ow;
-            if (h < 0 || h >= s->height || w < 0 || w >= s->width)
+            size_t at;
+            float tap;
+            if (h < 0 || h >= s->height || w < 0 || w >= s->width ||
+                !find_gradient(p, oh, ow, &at, &tap))
                 continue;
             UNROLL_ALL
-            for (int v = 0; v < VECS_PER_ROW; v++)
-                acc[v] = vec_fma(
-                    vec_load(dy + at * KERN_PANEL + v * VEC_LANES),
-                    vec_load(x + ((size_t) h * (size_t) s->width + (size_t) w) * KERN_PANEL +
-                             v * VEC_LANES),
-                    acc[v]);
+            for (size_t v = 0; v < KERN_PANEL; v += VEC_LANES)
+                acc[v / VEC_LANES] = vec_fma(
+                    load_where(p->dy + plane_at + at + v,
+                               p->tap ? p->tap + plane_at + at + v : NULL, tap),
+                    vec_load(x + ((size_t) h * (size_t) s->width + (size_t) w) * KERN_PANEL + v),
+                    acc[v / VEC_LANES]);
         }
     return add_samples(sum, acc, samples);
 }
@@ -68,35 +69,40 @@ static void plain_dw(const struct kern_conv *v, size_t t)
                 float sum = 0.0f;
                 for (size_t n = 0; n < (size_t) v->samples; n += KERN_PANEL) {
                     const struct conv_part p = conv_part_of(v, t, n);
-                    const size_t channel = (size_t) (o / outs * ins + c);
-                    sum = weight_grad(
-                        s, p.dy + (size_t) o * plane(s->out_height, s->out_width) * KERN_PANEL,
-                        p.x + channel * plane(s->height, s->width) * KERN_PANEL, tap / s->kernel,
-                        tap % s->kernel, sum, (size_t) v->samples - n);
+                    sum = weight_grad(&p, o, o / outs * ins + c, tap / s->kernel, tap % s->kernel,
+                                      sum, (size_t) v->samples - n);
                 }
                 *dw++ = sum;
             }
 }
 
+/* Behind a pool one element of a block is not zero at most: the sum is over windows. */
 static float filter_db(const struct kern_conv *v, size_t t, int filter)
 {
-    const struct kern_conv_shape *s = &v->shape;
+    const int block = v->tap ? 1 : 2;
     float sum = 0.0f;
 
     for (size_t n = 0; n < (size_t) v->samples; n += KERN_PANEL) {
         const struct conv_part p = conv_part_of(v, t, n);
-        const float *dy = p.dy + (size_t) filter * plane(s->out_height, s->out_width) * KERN_PANEL;
+        const size_t plane_at = (size_t) filter * plane(p.y_height, p.y_width) * KERN_PANEL;
         vec acc[VECS_PER_ROW];
         UNROLL_ALL
         for (int i = 0; i < VECS_PER_ROW; i++)
             acc[i] = vec_zero();
-        EACH_BLOCK (s, bh, bw)
-            EACH_IN_BLOCK (s, bh, bw, oh, ow) {
-                const size_t at = (size_t) oh * (size_t) s->out_width + (size_t) ow;
-                UNROLL_ALL
-                for (int i = 0; i < VECS_PER_ROW; i++)
-                    acc[i] = vec_add(acc[i], vec_load(dy + at * KERN_PANEL + i * VEC_LANES));
-            }
+        for (int bh = 0; bh < p.y_height; bh += block)
+            for (int bw = 0; bw < p.y_width; bw += block)
+                for (int h = bh; h < bh + block && h < p.y_height; h++)
+                    for (int w = bw; w < bw + block && w < p.y_width; w++) {
+                        const size_t at =
+                            plane_at + ((size_t) h * (size_t) p.y_width + (size_t) w) * KERN_PANEL;
+                        UNROLL_ALL
+                        for (size_t i = 0; i < KERN_PANEL; i += VEC_LANES) {
+                            vec g = vec_load(p.dy + at + i);
+                            if (p.tap)
+                                g = vec_drop(g, vec_load(p.tap + at + i));
+                            acc[i / VEC_LANES] = vec_add(acc[i / VEC_LANES], g);
+                        }
+                    }
         sum = add_samples(sum, acc, (size_t) v->samples - n);
     }
     return sum;
@@ -113,7 +119,10 @@ static void cpu_conv_dw(const struct kern_conv *v)
             v->db[t * v->dw_stride + (size_t) o] = o < s->filters ? filter_db(v, t, o) : 0.0f;
         if (!v->dw)
             continue;
-        plain_dw(v, t);
+#ifdef __AVX2__
+        if (!listed_dw(v, t))
+#endif
+            plain_dw(v, t);
         for (size_t i = count; i < kern_pad(count); i++)
             v->dw[t * v->dw_stride + i] = 0.0f;
     }

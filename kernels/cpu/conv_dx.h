@@ -37,8 +37,8 @@ ALWAYS_INLINE void dx_position(const struct conv_part *p, conv_acc acc, const st
     const struct kern_conv_shape *s = &p->s;
     const int ins = s->channels / s->groups, outs = s->filters / s->groups, group = p->first / ins;
     const size_t kernel = (size_t) s->kernel, taps = kernel * kernel;
-    const size_t positions = plane(s->out_height, s->out_width);
-    const float *dy = p->dy + positions * (size_t) (group * outs) * KERN_PANEL;
+    const size_t positions = plane(p->y_height, p->y_width);
+    const size_t filter = positions * (size_t) (group * outs) * KERN_PANEL;
     const float *w =
         p->w + ((size_t) (group * outs) * (size_t) ins + (size_t) (p->first % ins)) * taps;
     struct span run = {.x_step = positions * KERN_PANEL,
@@ -52,9 +52,11 @@ ALWAYS_INLINE void dx_position(const struct conv_part *p, conv_acc acc, const st
             w_end = block_end(wide, bw);
             for (int i = bh; i < h_end; i++)
                 for (int j = bw; j < w_end; j++) {
-                    run.x = dy + ((size_t) high->out[i] * (size_t) s->out_width +
-                                  (size_t) wide->out[j]) *
-                                     KERN_PANEL;
+                    size_t at;
+                    if (!find_gradient(p, high->out[i], wide->out[j], &at, &run.tap))
+                        continue;
+                    run.x = p->dy + filter + at;
+                    run.taps = p->tap ? p->tap + filter + at : NULL;
                     run.w = w + (size_t) high->tap[i] * kernel + (size_t) wide->tap[j];
                     span_run(acc, &run, run.count, rows);
                 }

@@ -16,14 +16,11 @@ enum { BLOCK_FLOATS = KERN_PANEL * KERN_PANEL };
 
 #ifdef __AVX2__
 
-/* out[c][r] = row[r][c] of an 8 x 8 corner; out lies in a block 16 wide. */
-ALWAYS_INLINE void turn_corner(float *out, const float *const row_at[8])
+/* 8 rows of 8 become 8 columns. */
+ALWAYS_INLINE void turn_rows_8(__m256 row[8])
 {
-    __m256 row[8], pair[8], quad[8];
+    __m256 pair[8], quad[8];
 
-    UNROLL_ALL
-    for (int i = 0; i < 8; i++)
-        row[i] = _mm256_loadu_ps(row_at[i]);
     UNROLL_ALL
     for (int i = 0; i < 4; i++) {
         pair[2 * i] = _mm256_unpacklo_ps(row[2 * i], row[2 * i + 1]);
@@ -38,10 +35,23 @@ ALWAYS_INLINE void turn_corner(float *out, const float *const row_at[8])
     }
     UNROLL_ALL
     for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(out + i * KERN_PANEL, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
-        _mm256_storeu_ps(out + (i + 4) * KERN_PANEL,
-                         _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
+        row[i] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
+        row[i + 4] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
     }
+}
+
+/* out[c][r] = row[r][c] of an 8 x 8 corner; out lies in a block 16 wide. */
+ALWAYS_INLINE void turn_corner(float *out, const float *const row_at[8])
+{
+    __m256 row[8];
+
+    UNROLL_ALL
+    for (int i = 0; i < 8; i++)
+        row[i] = _mm256_loadu_ps(row_at[i]);
+    turn_rows_8(row);
+    UNROLL_ALL
+    for (int i = 0; i < 8; i++)
+        _mm256_storeu_ps(out + i * KERN_PANEL, row[i]);
 }
 
 /* out and in do not overlap. */

@@ -23,9 +23,11 @@
 /* Accumulators must be registers: clang ignores GCC's pragma and would keep them in memory. */
 #if defined(__clang__)
 #define UNROLL_ALL _Pragma("clang loop unroll(full)")
+#define UNROLL_MANY _Pragma("clang loop unroll(full)")
 #define UNROLL_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define UNROLL_ALL _Pragma("GCC unroll 16")
+#define UNROLL_MANY _Pragma("GCC unroll 32")
 #define UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 
@@ -79,6 +81,30 @@ ALWAYS_INLINE vec vec_drop(vec x, vec test)
     return _mm512_maskz_mov_ps(keep, x);
 }
 
+/* a > b ? a : b */
+ALWAYS_INLINE vec vec_larger(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+/* a > b ? x : y */
+ALWAYS_INLINE vec vec_where_larger(vec a, vec b, vec x, vec y)
+{
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
+}
+
+/* a == b ? x : +0 */
+ALWAYS_INLINE vec vec_where_equal(vec a, vec b, vec x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), x);
+}
+
+/* a == b ? +0 : x */
+ALWAYS_INLINE vec vec_where_other(vec a, vec b, vec x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ), x);
+}
+
 #elif defined(__AVX2__)
 
 #ifdef KERN_TWO_PANEL_INSTANCE
@@ -125,6 +151,30 @@ ALWAYS_INLINE vec vec_add(vec a, vec b)
 ALWAYS_INLINE vec vec_drop(vec x, vec test)
 {
     return _mm256_andnot_ps(_mm256_cmp_ps(test, _mm256_setzero_ps(), _CMP_LE_OQ), x);
+}
+
+/* a > b ? a : b */
+ALWAYS_INLINE vec vec_larger(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+/* a > b ? x : y */
+ALWAYS_INLINE vec vec_where_larger(vec a, vec b, vec x, vec y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+
+/* a == b ? x : +0 */
+ALWAYS_INLINE vec vec_where_equal(vec a, vec b, vec x)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ), x);
+}
+
+/* a == b ? +0 : x */
+ALWAYS_INLINE vec vec_where_other(vec a, vec b, vec x)
+{
+    return _mm256_andnot_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ), x);
 }
 
 #else
@@ -178,6 +228,38 @@ ALWAYS_INLINE vec vec_drop(vec x, vec test)
 {
     for (int i = 0; i < VEC_LANES; i++)
         x.lane[i] = test.lane[i] <= 0.0f ? 0.0f : x.lane[i];
+    return x;
+}
+
+/* a > b ? a : b */
+ALWAYS_INLINE vec vec_larger(vec a, vec b)
+{
+    for (int i = 0; i < VEC_LANES; i++)
+        a.lane[i] = a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i];
+    return a;
+}
+
+/* a > b ? x : y */
+ALWAYS_INLINE vec vec_where_larger(vec a, vec b, vec x, vec y)
+{
+    for (int i = 0; i < VEC_LANES; i++)
+        y.lane[i] = a.lane[i] > b.lane[i] ? x.lane[i] : y.lane[i];
+    return y;
+}
+
+/* a == b ? x : +0 */
+ALWAYS_INLINE vec vec_where_equal(vec a, vec b, vec x)
+{
+    for (int i = 0; i < VEC_LANES; i++)
+        x.lane[i] = a.lane[i] == b.lane[i] ? x.lane[i] : 0.0f;
+    return x;
+}
+
+/* a == b ? +0 : x */
+ALWAYS_INLINE vec vec_where_other(vec a, vec b, vec x)
+{
+    for (int i = 0; i < VEC_LANES; i++)
+        x.lane[i] = a.lane[i] == b.lane[i] ? 0.0f : x.lane[i];
     return x;
 }
 

@@ -170,6 +170,113 @@ static void conv_behind_a_pool(void **state)
     }
 }
 
+/* What the operations give with a pool behind, y and taps first, or apart: convolution, pool, gradients of both. */
+struct pooled {
+    struct results r;
+    float *tap;
+};
+
+static struct pooled run_pooled(const struct kern_ops *ops, const struct conv *c, size_t stride,
+                                const float *dy, bool relu)
+{
+    struct pooled is = {.tap = test_buffer(TRIALS * stride)};
+    struct kern_conv v = c->v;
+
+    is.r = (struct results){test_buffer(TRIALS * stride), test_buffer(c->x_count),
+                            test_buffer(c->w_count), test_buffer(c->w_count)};
+    v.relu = relu;
+    v.tap = is.tap;
+    v.tap_stride = v.y_stride = stride;
+    v.y = is.r.y;
+    v.dy = dy;
+    v.dx = is.r.dx;
+    v.dw = is.r.dw;
+    v.db = is.r.db;
+    ops->conv_forward(&v);
+    ops->conv_dx(&v);
+    ops->conv_dw(&v);
+    return is;
+}
+
+static struct results run_apart(const struct conv *c, size_t stride, const float *dy, bool relu)
+{
+    const struct kern_conv_shape *s = &c->v.shape;
+    struct results conv, is;
+    struct conv apart = *c;
+    struct kern_pool p = {.trials = TRIALS,
+                          .samples = c->v.samples,
+                          .channels = s->filters,
+                          .height = s->out_height,
+                          .width = s->out_width,
+                          .out_height = s->out_height / 2,
+                          .out_width = s->out_width / 2,
+                          .kernel_height = 2,
+                          .kernel_width = 2,
+                          .stride = 2,
+                          .dy = dy,
+                          .x_stride = c->v.y_stride,
+                          .y_stride = stride,
+                          .relu = relu};
+
+    conv = run_conv(&kern_ref, c, relu);
+    p.x = conv.y;
+    p.y = test_buffer(TRIALS * stride);
+    p.dx = test_buffer(c->y_count);
+    kern_ref.maxpool(&p);
+    kern_ref.maxpool_grad(&p);
+    apart.v.dy = p.dx;
+    is = run_conv(&kern_ref, &apart, relu);
+    free(is.y);
+    is.y = p.y;
+    free(p.dx);
+    free_results(&conv);
+    return is;
+}
+
+static bool same_results(const struct pooled *is, const struct results *want, const struct conv *c,
+                         size_t stride, const char *who)
+{
+    return test_equal(is->r.y, want->y, TRIALS * stride, who) &&
+           test_equal(is->r.dx, want->dx, c->x_count, who) &&
+           test_equal(is->r.dw, want->dw, c->w_count, who) &&
+           test_equal(is->r.db, want->db, c->w_count, who);
+}
+
+/* With the pool computed along: "ref" as with both apart, the instances as "ref". */
+static void conv_with_its_pool(void **state)
+{
+    (void) state;
+    for (int k = 0; k < 2 * SHAPES; k++) {
+        const bool relu = k % 3;
+        struct conv c = make_conv(&shapes[k / 2], k % 2 ? 18 : 8, 0);
+        const struct kern_conv_shape *s = &c.v.shape;
+        const int features = s->filters * (s->out_height / 2) * (s->out_width / 2);
+        const size_t stride = test_stride((size_t) features, (size_t) c.v.samples);
+        uint32_t random = 5;
+        if (features == 0) {
+            free_conv(&c);
+            continue;
+        }
+        float *dy = test_matrices(TRIALS, features, c.v.samples, &random);
+        struct pooled want = run_pooled(&kern_ref, &c, stride, dy, relu);
+        struct results apart = run_apart(&c, stride, dy, relu);
+        assert_true(same_results(&want, &apart, &c, stride, "ref, apart"));
+        for (const struct kern_ops *const *i = test_instances(); *i; i++) {
+            struct pooled is = run_pooled(*i, &c, stride, dy, relu);
+            if (!same_results(&is, &want.r, &c, stride, (*i)->instance) ||
+                !test_equal(is.tap, want.tap, TRIALS * stride, (*i)->instance))
+                fail_msg("%s: shape %d, %d samples", (*i)->instance, k / 2, c.v.samples);
+            free_results(&is.r);
+            free(is.tap);
+        }
+        free_results(&apart);
+        free_results(&want.r);
+        free(want.tap);
+        free(dy);
+        free_conv(&c);
+    }
+}
+
 static double dot(const float *a, const float *b, size_t count)
 {
     double sum = 0;
@@ -372,9 +479,10 @@ static void pool_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conv_instances_agree), cmocka_unit_test(conv_behind_a_pool),
-        cmocka_unit_test(ref_is_convolution),   cmocka_unit_test(either_gradient_alone),
-        cmocka_unit_test(pool_instances_agree), cmocka_unit_test(pool_by_hand),
+        cmocka_unit_test(conv_instances_agree),  cmocka_unit_test(conv_behind_a_pool),
+        cmocka_unit_test(conv_with_its_pool),    cmocka_unit_test(ref_is_convolution),
+        cmocka_unit_test(either_gradient_alone), cmocka_unit_test(pool_instances_agree),
+        cmocka_unit_test(pool_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,8 @@
  *
  * Weights [filters][channels / groups][kernel][kernel], flat, uniform in +-1/sqrt(fan_in) as PyTorch's, fan_in =
  * channels / groups * kernel^2; biases likewise. Works on features x samples, 16 samples side by side (contract,
- * rule 14). A relu right after the layer is computed with it. Backward: the gradient of the input first (it needs
+ * rule 14). A relu right after the layer is computed with it, and so is a maxpool 2 behind either: then the layer's own
+ * node is not made, and keeps which element of a window was the largest. Backward: the gradient of the input first (it needs
  * the weights before their update).
  *
  * Refused: a flat input, groups that do not divide channels and filters, a kernel that does not fit.
@@ -101,12 +102,20 @@ static int setup(struct train_layer *layer, struct train_model *model, struct cs
     return 0;
 }
 
+/* The node that the layer makes: its own, or that of the pool that it computes. */
+static int result_of(const struct train_layer *layer, const struct train_pass *pass)
+{
+    const struct train_layer *pool = train_layer_pool_fused(layer, pass->model);
+    return pool ? pool->node_out : layer->node_out;
+}
+
 /* What all three operations have in common. */
 static struct kern_conv call_of(const struct train_layer *layer, const struct train_pass *pass)
 {
     const struct train_segment *weight = &pass->model->segments[layer->segment], *bias = weight + 1;
-    const struct train_buffers *in = &pass->nodes[layer->node_in],
-                               *out = &pass->nodes[layer->node_out];
+    const int result = result_of(layer, pass);
+    const struct train_buffers *in = &pass->nodes[layer->node_in], *out = &pass->nodes[result],
+                               *own = &pass->nodes[layer->node_out];
 
     return (struct kern_conv){
         .trials = pass->trials,
@@ -118,6 +127,8 @@ static struct kern_conv call_of(const struct train_layer *layer, const struct tr
         .dy = out->gt,
         .y = out->xt,
         .dx = in->gt,
+        .tap = result == layer->node_out ? NULL : own->xt,
+        .tap_stride = own->stride,
         .x_stride = in->stride,
         .y_stride = out->stride,
         .w_stride = pass->w_stride,
@@ -132,7 +143,7 @@ static void forward(const struct train_layer *layer, struct train_pass *pass)
     train_pass_need(pass, layer->node_in, TRAIN_XT);
     v.relu = train_layer_relu_fused(layer, pass->model);
     pass->ops->conv_forward(&v);
-    train_pass_made(pass, layer->node_out, TRAIN_XT);
+    train_pass_made(pass, result_of(layer, pass), TRAIN_XT);
 }
 
 static void backward(const struct train_layer *layer, struct train_pass *pass)
@@ -142,7 +153,7 @@ static void backward(const struct train_layer *layer, struct train_pass *pass)
     struct kern_conv v = call_of(layer, pass);
 
     train_pass_need(pass, layer->node_in, TRAIN_XT);
-    train_pass_need(pass, layer->node_out, TRAIN_GT);
+    train_pass_need(pass, result_of(layer, pass), TRAIN_GT);
     if (pass->model->nodes[layer->node_in].gradient) {
         v.relu = pass->model->nodes[layer->node_in].relu;
         pass->ops->conv_dx(&v);
@@ -168,6 +179,7 @@ const struct train_layer_kind train_layer_conv = {
     .args_max = 2,
     .words = {{"stride", 1}, {"pad", 0}, {"dilation", 1}, {"groups", 1}},
     .fuses_relu = true,
+    .fuses_pool = true,
     .setup = setup,
     .forward = forward,
     .backward = backward,

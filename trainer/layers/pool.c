@@ -4,6 +4,9 @@
  * Windows past the edge are left out (ceil_mode = False), nothing is padded; stride is the window's size unless
  * given. Works on features x samples (contract, rule 15). A maximum's gradient goes to the first of the largest,
  * found again in the backward. Where the input came out of a relu, that one's mask is applied here.
+ *
+ * `maxpool 2` behind a convolution (and its relu) is computed by it, forward and backward: the matrix between them is
+ * never made.
  */
 #include <math.h>
 #include <stddef.h>
@@ -42,6 +45,28 @@ static int setup(struct train_layer *layer, struct train_model *model, struct cs
     layer->out = (struct train_shape){.ndim = 3,
                                       .dim = {layer->in.dim[0], (height - (int) window) / step + 1,
                                               (width - (int) window) / step + 1}};
+    return 0;
+}
+
+const struct train_layer *train_layer_pool_fused(const struct train_layer *layer,
+                                                 const struct train_model *model)
+{
+    const int next = layer->index + (train_layer_relu_fused(layer, model) ? 2 : 1);
+
+    if (!layer->kind->fuses_pool || next >= model->layer_count || !model->layers[next].fused)
+        return NULL;
+    return &model->layers[next];
+}
+
+static int setup_max(struct train_layer *layer, struct train_model *model, struct cs_error *err)
+{
+    CS_TRY(setup(layer, model, err));
+    if (layer->arg[WINDOW] == 2 && layer->arg[STRIDE] == 0 && layer->index > 0) {
+        const struct train_layer *before = &model->layers[layer->index - 1];
+        if (before->kind->in_place && before->fused)
+            before--;
+        layer->fused = before->kind->fuses_pool;
+    }
     return 0;
 }
 
@@ -111,12 +136,16 @@ static void backward(const struct train_layer *layer, struct train_pass *pass,
 
 static void max_forward(const struct train_layer *layer, struct train_pass *pass)
 {
-    forward(layer, pass, pass->ops->maxpool);
+    if (!layer->fused)
+        forward(layer, pass, pass->ops->maxpool);
 }
 
 static void max_backward(const struct train_layer *layer, struct train_pass *pass)
 {
-    backward(layer, pass, pass->ops->maxpool_grad);
+    if (layer->fused)
+        pass->masked[layer->node_in] = true;
+    else
+        backward(layer, pass, pass->ops->maxpool_grad);
 }
 
 static void mean_forward(const struct train_layer *layer, struct train_pass *pass)
@@ -136,7 +165,7 @@ const struct train_layer_kind train_layer_maxpool = {
     .args_min = 1,
     .args_max = 1,
     .words = {{"stride", 0}},
-    .setup = setup,
+    .setup = setup_max,
     .forward = max_forward,
     .backward = max_backward,
 };

@@ -22,7 +22,8 @@ static int setup(struct train_layer *layer, struct train_model *model, struct cs
 
 bool train_layer_relu_fused(const struct train_layer *layer, const struct train_model *model)
 {
-    return layer->index + 1 < model->layer_count && model->layers[layer->index + 1].fused;
+    const struct train_layer *next = layer + 1;
+    return layer->index + 1 < model->layer_count && next->kind->in_place && next->fused;
 }
 
 static void forward(const struct train_layer *layer, struct train_pass *pass)
