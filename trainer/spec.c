@@ -229,9 +229,11 @@ static int check_batches(const struct train_spec *spec, struct cs_error *err)
 
     if (rc == 0)
         return 0;
-    return cs_fail(err, rc,
-                   "batch_size = %d: %s; of %lld examples the last batch of an epoch has %d",
-                   spec->batch_size, inner.detail, (long long) spec->train_examples, smallest);
+    return cs_fail(
+        err, rc,
+        "batch_size = %d: %s, and of %lld examples the last batch of an epoch has %d; expected "
+        "another batch_size or limit",
+        spec->batch_size, inner.detail, (long long) spec->train_examples, smallest);
 }
 
 static int take_model(struct train_spec *spec, const struct train_data_info *info,

@@ -440,8 +440,8 @@ static void refusals_of_model_and_data(void **state)
             "layers = linear 10: layer 1 (linear 10): its input is 1 x 28 x 28; put flatten before "
             "it");
     refused(DATA ";layers=relu > batchnorm > linear 3;batch_size=33", CS_ERANGE, 12,
-            "batch_size = 33: layer 2 (batchnorm): one value per channel has no variance; of 100 "
-            "examples the last batch of an epoch has 1");
+            "batch_size = 33: layer 2 (batchnorm): one value per channel has no variance, and of "
+            "100 examples the last batch of an epoch has 1; expected another batch_size or limit");
     refused("layers=linear 3;dataset=fashionmnist", CS_ENONAME, 11,
             "dataset = fashionmnist: no such dataset; did you mean fashion-mnist?");
     refused("layers=linear 3;dataset=imagenet", CS_ENONAME, 11,
