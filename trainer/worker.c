@@ -4,6 +4,7 @@
 #include "trainer/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
@@ -553,6 +554,15 @@ const char *train_worker_warning(const char *instance, const char *cap)
            "same bits many times slower";
 }
 
+/* What a checkpoint needs goes back to the system afterwards; glibc would learn to keep it. */
+static void keep_heap_small(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 18);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+#endif
+}
+
 int train_worker_run(int in, int out)
 {
     struct worker w = {.out = out};
@@ -565,6 +575,7 @@ int train_worker_run(int in, int out)
         fprintf(stderr, "csweep worker: %s\n", err.detail);
         return 1;
     }
+    keep_heap_small();
     sigaction(SIGTERM, &action, NULL);
     signal(SIGINT, SIG_IGN); /* the controller decides */
     signal(SIGPIPE, SIG_IGN);

@@ -14,7 +14,7 @@ LAYERS = "flatten > linear 512 > relu > linear 512 > relu > linear 10"
 WEIGHTS = 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10
 NODES = 784 + 512 + 512 + 10
 DATA = 70000 * (784 + 4)  # pixels and labels
-STEPS, BATCH = 200, 64
+ROWS, BATCH = 12800, 64
 STORE = tempfile.TemporaryDirectory(suffix=".git")  # a sweep's controller makes it before workers start
 
 
@@ -25,7 +25,7 @@ def share():
 
 
 def command(folder, data, optimizer, trials):
-    config = (f"[sweep]\nseed = %d\n[data]\ndataset = fashion-mnist\nbatch_size = {BATCH}\n[model]\nlayers = {LAYERS}\n"
+    config = (f"[sweep]\nseed = %d\n[data]\ndataset = fashion-mnist\nbatch_size = {BATCH}\nlimit = {ROWS}\n[model]\nlayers = {LAYERS}\n"
               f"[train]\nepochs = 5\n[optimizer]\noptimizer = {optimizer}\n")
     return {"cmd": "train", "store": STORE.name, "metric": "Accuracy/Val", "maximize": True, "target": "",
             "fuse": trials, "data": data, "trials": [
@@ -33,8 +33,8 @@ def command(folder, data, optimizer, trials):
                  "config": config % k, "params": []} for k in range(1, trials + 1)]}
 
 
-def run(program, data, optimizer="sgd", trials=1, until=1):
-    """Milliseconds from exec to the first report after each event; memory after `until` steps."""
+def run(program, data, optimizer="sgd", trials=1, epoch=1, step=1):
+    """Milliseconds from exec to the first report of each kind; memory once the last trial has done a step of an epoch."""
     folder = tempfile.mkdtemp()
     text = json.dumps(command(folder, data, optimizer, trials)) + "\n"
     begin = time.perf_counter()
@@ -47,11 +47,11 @@ def run(program, data, optimizer="sgd", trials=1, until=1):
         seen.setdefault(event["event"], (time.perf_counter() - begin) * 1e3)
         if event["event"] == "end":
             sys.exit(f"worker: {line}")
-        if event["event"] == "progress" and event["step"] >= until:
+        if event["event"] == "progress" and event["epoch"] == epoch and event["step"] >= step and event["number"] == trials:
             break
     with open(f"/proc/{worker.pid}/status", encoding="utf-8") as status:
         memory = {name: int(value.split()[0]) * 1024 for name, value in
-                  (line.rstrip().split(":") for line in status if line.startswith(("VmHWM", "VmRSS", "RssAnon", "RssShmem")))}
+                  (line.rstrip().split(":") for line in status if line.startswith("Rss"))}
     worker.kill()
     worker.communicate()
     shutil.rmtree(folder)
@@ -79,15 +79,16 @@ def memory(program):
     """Goal: 1.2 times weights, optimizer state, activations with their gradients, and data."""
     file, data = share()
     run(program, data)
-    _, idle = run(program, data)
-    print(f"memory of a worker, MB, after {STEPS} steps (a worker after one step of one trial: {idle['RssAnon'] / 1e6:.1f} of its own)")
+    print("memory of a worker, MB: in the first epoch, and in the second, when the best epoch's weights and state wait to be saved")
     for optimizer, states in (("sgd", 0), ("adam", 2)):
         for trials in (1, 16):
-            _, m = run(program, data, optimizer, trials, STEPS if trials == 1 else STEPS // 4)
-            need = 4 * (WEIGHTS * (1 + states) * trials + 2 * BATCH * NODES)
-            print(f"  {optimizer:5} K = {trials:2}  needed: trials {need / 1e6:6.1f} + data {DATA / 1e6:.1f}; own {m['RssAnon'] / 1e6:6.1f}, "
-                  f"shared data touched {m['RssShmem'] / 1e6:.1f}, in all {m['VmRSS'] / 1e6:6.1f}, at most {m['VmHWM'] / 1e6:6.1f} = "
-                  f"{m['VmHWM'] / (need + DATA):.2f} of what is needed")
+            need = (4 * (WEIGHTS * (1 + states) * trials + 2 * BATCH * NODES) + DATA) / 1e6
+            print(f"  {optimizer:4} K = {trials:2}  needed {need:6.1f}", end="")
+            for epoch in (1, 2):
+                m = run(program, data, optimizer, trials, epoch, ROWS // BATCH // 2)[1]
+                own = m["RssAnon"]  # not the program's and its libraries' pages, which all processes share
+                print(f"; epoch {epoch}: own {own / 1e6:6.1f}, with data {own / 1e6 + DATA / 1e6:6.1f}, {(own + DATA) / 1e6 / need:.2f}", end="")
+            print(flush=True)
     os.close(file)
 
 
