@@ -19,6 +19,7 @@ BEGIN {
     foreign["zlib.h"] = "^(tbwriter/|checkpoints/|trainer/data/|sweep/journal.c$|tests/unit/)"
     foreign["uv.h"] = "^sweep/(pool.h|run.c)$"
     foreign["cmocka.h"] = "^tests/unit/"
+    foreign["malloc.h"] = "^trainer/worker.c$"
     foreign["immintrin.h"] = "^kernels/cpu/"
     foreign["nmmintrin.h"] = "^tbwriter/"
     libc = "^(assert|ctype|dirent|errno|fcntl|fenv|float|ftw|getopt|inttypes|langinfo|limits|locale|math|poll|pthread|" \
