@@ -19,6 +19,8 @@ extern const struct kern_ops kern_cpu_two_panel;
 /* Parts of "ref" in files of their own. */
 void kern_ref_activate(const struct kern_activate *a);
 void kern_ref_activate_grad(const struct kern_activate *a);
+void kern_ref_loss(const struct kern_loss_call *c);
+void kern_ref_softmax(const struct kern_softmax *s);
 /* Of kern_ref, in ref_conv.c. */
 void kern_ref_conv_forward(const struct kern_conv *v);
 void kern_ref_conv_dx(const struct kern_conv *v);

@@ -14,6 +14,10 @@
  *  5 Softmax cross-entropy of one sample, classes in order: m = max, e_c = exp(x_c - m), s = ((e_0 + e_1) + ...),
  *    loss = log(s) - (x_y - m), gradient g_c = (e_c / s - [c = y]) * (1 / n) with n samples in the batch.
  *    The batch's loss is the sum of (double) loss over the samples in order. A prediction is the first maximum.
+ *    With label smoothing a or class weights w the target of class c is t_c = c = y ? (float) (1 - a + a / C) :
+ *    (float) (a / C), q_c = w_c t_c, Q = ((+0 + q_0) + ...); loss = ((+0 + q_0 (log(s) - (x_0 - m))) + ...), gradient
+ *    g_c = (Q (e_c / s) - q_c) * (1 / (float) D), D being the sum of (double) w_y over the samples that count, in order.
+ *    Without them these are the words above, with n the samples that count. One that does not has gradient +0.
  *  6 Sums of squares (norms), in double: 16 accumulators, one per column of a panel, over panels then rows;
  *    then the accumulators are added in order 0 ... 15, segments in order.
  *  7 exp and log are kern_exp and kern_log of kernels/math/elementary.h: fixed polynomials of explicit fma's.
@@ -25,8 +29,14 @@
  *    With `rng = torch` all is drawn from PyTorch's stream instead (kernels/math/mt19937.h, in the order of
  *    trainer/torch.h): dropout keeps an element when its draw, 53 bits in double, is < 1 - p, times 1 / (float) (1 - p).
  * 10 Pixels: x = ((float) u8 / 255 - mean) / std, each operation rounded.
+ * 11 Other losses: value and slope of an output are those of kernels/loss/NAME.h, row sums taken over the outputs in
+ *    order; a sample's loss is ((+0 + v_0) + v_1) + ..., the batch's the sum of (double) loss over the samples in order;
+ *    dx = slope * (1 / (float) D) with D samples, elements, or class weights as NAME.h says. Sums of |x - y| and of
+ *    (x - y)^2 are taken likewise.
  * 12 Activations are the value and slope of kernels/activation/NAME.h, dx = dy * slope; tanh, erf, exp(x) - 1,
  *    log(1 + x) and the sigmoid are those of kernels/math/elementary.h.
+ * 13 Softmax of a sample, m, e_c and s as in rule 5: y_c = e_c / s, and with d = ((+0 + y_0 dy_0) + ...) over classes
+ *    dx_c = y_c (dy_c - d). Its logarithm: y_c = (x_c - m) - log(s), d = ((+0 + dy_0) + ...), dx_c = dy_c - exp(y_c) d.
  * 18 A residual sum is y = f + x, and so is its gradient: that of f's input plus that of the sum.
  * 19 Whole gradients, in this order, each operation rounded: over `accumulate` batches (an epoch's last ones may be
  *    fewer) g = (((g_1 + g_2) + ...) * (1 / accumulate)); the L1 penalty g + (w > 0 ? l1 : w < 0 ? -l1 : 0); clipping

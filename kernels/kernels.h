@@ -21,6 +21,7 @@
 #include "kernels/contract.h"
 #include "kernels/conv.h"
 #include "kernels/lanes.h"
+#include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
 
@@ -102,19 +103,6 @@ struct kern_mask {
     double p;
 };
 
-/* Softmax cross-entropy, rule 5. */
-struct kern_cross_entropy {
-    int trials, rows, classes;
-    const float *x; /* logits (rows x classes) */
-    size_t x_stride;
-    const int32_t *label; /* label[t * label_stride + row] */
-    size_t label_stride;
-    float *dx, *dxt; /* gradients (rows x classes) and (classes x rows); both NULL: evaluate only */
-    size_t dx_stride, dxt_stride;
-    double *loss;     /* loss[trials]: += sum over the samples */
-    int64_t *correct; /* correct[trials]: += predictions that are right */
-};
-
 struct kern_ops {
     const char *name;                   /* "ref", "cpu" */
     const char *instance;               /* "ref", "avx512", "avx2", "generic" */
@@ -128,8 +116,9 @@ struct kern_ops {
     void (*dropout)(const struct kern_dropout *d);
     void (*mask)(const struct kern_mask *m);
     void (*bias_grad)(float *db, const float *dy, int rows,
-                      int cols); /* db[kern_pad(cols)], rule 4 */
-    void (*cross_entropy)(const struct kern_cross_entropy *c);
+                      int cols);                   /* db[kern_pad(cols)], rule 4 */
+    void (*loss)(const struct kern_loss_call *c);  /* rules 5 and 11 */
+    void (*softmax)(const struct kern_softmax *s); /* rule 13 */
     double (*sum_squares)(const float *x, size_t rows, size_t cols); /* rule 6, of a panel matrix */
     void (*add)(float *y, const float *x, size_t count); /* y = y + x, each rounded once */
     void (*scale)(float *x, size_t count, float factor); /* rule 19, this and the next two */

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "kernels/contract.h"
+#include "kernels/loss.h"
 #include "kernels/optim.h"
 
 struct kern_step;
@@ -79,8 +80,10 @@ struct kern_lanes_batch {
     const uint32_t
         *index; /* index[lane * index_stride + row]; stride 0: all lanes see the same samples */
     size_t index_stride;
-    double *loss;     /* loss[lanes]: the samples' losses are added in order */
-    int64_t *correct; /* correct[lanes]: += predictions that are right */
+    struct kern_loss_sums *sums; /* sums[lanes]: += loss, the samples' in order; correct; top */
+    int64_t
+        *counts; /* counts[lane * counts_stride + ...], as in kern_loss_call; NULL: not wanted */
+    size_t counts_stride;
 };
 
 struct kern_lanes {

@@ -188,49 +188,6 @@ static void ref_bias_grad(float *db, const float *dy, int rows, int cols)
     }
 }
 
-/* Loss of one sample; gradients where asked for; whether the prediction is right is added to *correct. */
-static float sample_loss(const struct kern_cross_entropy *e, size_t trial, size_t row,
-                         int64_t *correct)
-{
-    const size_t rows = (size_t) e->rows, classes = (size_t) e->classes;
-    const float *x = e->x + trial * e->x_stride;
-    const size_t label = (size_t) e->label[trial * e->label_stride + row];
-    float max = x[kern_at(rows, row, 0)], sum = 0.0f;
-    size_t best = 0;
-
-    for (size_t c = 1; c < classes; c++)
-        if (x[kern_at(rows, row, c)] > max) {
-            max = x[kern_at(rows, row, c)];
-            best = c;
-        }
-    for (size_t c = 0; c < classes; c++)
-        sum += kern_exp(x[kern_at(rows, row, c)] - max);
-    for (size_t c = 0; c < classes; c++) {
-        const float p = kern_exp(x[kern_at(rows, row, c)] - max) / sum;
-        const float g = (p - (c == label ? 1.0f : 0.0f)) * (1.0f / (float) e->rows);
-        if (e->dx)
-            e->dx[trial * e->dx_stride + kern_at(rows, row, c)] = g;
-        if (e->dxt)
-            e->dxt[trial * e->dxt_stride + kern_at(classes, c, row)] = g;
-    }
-    *correct += best == label;
-    return kern_log(sum) - (x[kern_at(rows, row, label)] - max);
-}
-
-static void ref_cross_entropy(const struct kern_cross_entropy *e)
-{
-    for (size_t t = 0; t < (size_t) e->trials; t++) {
-        double sum = 0;
-        for (size_t r = 0; r < (size_t) e->rows; r++)
-            sum += (double) sample_loss(e, t, r, &e->correct[t]);
-        e->loss[t] += sum;
-        if (e->dx)
-            clear_padding(e->dx + t * e->dx_stride, e->rows, e->classes);
-        if (e->dxt)
-            clear_padding(e->dxt + t * e->dxt_stride, e->classes, e->rows);
-    }
-}
-
 static double ref_sum_squares(const float *x, size_t rows, size_t cols)
 {
     double column[KERN_PANEL] = {0}, sum = 0;
@@ -294,7 +251,8 @@ const struct kern_ops kern_ref = {
     .dropout = ref_dropout,
     .mask = ref_mask,
     .bias_grad = ref_bias_grad,
-    .cross_entropy = ref_cross_entropy,
+    .loss = kern_ref_loss,
+    .softmax = kern_ref_softmax,
     .sum_squares = ref_sum_squares,
     .add = ref_add,
     .scale = ref_scale,

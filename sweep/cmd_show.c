@@ -87,24 +87,26 @@ static void print_spark(const double *x, size_t count)
     }
 }
 
+/* Every column but the epoch, as the header line names them. */
 static void print_curves(const struct show *s)
 {
-    static const char *const tags[] = {"Loss/Train", "Loss/Val", "Accuracy/Train", "Accuracy/Val",
-                                       "Learning_Rate"};
     enum { MAX = 1000000 };
     const struct ckpt_file *curve = s->last ? ckpt_checkpoint_file(s->last, "curve.csv") : NULL;
 
     if (!curve)
         return;
     double *x = cs_xcalloc(MAX, sizeof *x);
-    for (size_t i = 0; i < CS_COUNT(tags); i++) {
-        const size_t count = read_curve(x, MAX, curve, tags[i]);
+    char *header = cs_xstrdup(curve->data), *state = NULL;
+    header[strcspn(header, "\n")] = '\0';
+    for (const char *tag = strtok_r(header, ",", &state); tag; tag = strtok_r(NULL, ",", &state)) {
+        const size_t count = read_curve(x, MAX, curve, tag);
         if (count == 0)
             continue;
-        printf("  %-15s %10.5g ", tags[i], x[0]);
+        printf("  %-19s %10.5g ", tag, x[0]);
         print_spark(x, count);
         printf(" %.5g\n", x[count - 1]);
     }
+    free(header);
     free(x);
 }
 

@@ -1,5 +1,6 @@
 #include "sweep/experiment.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,8 +81,66 @@ static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char
     return info;
 }
 
+enum { CHARTS_MAX = 16, CHART_TAGS = 4, METRICS_MAX = 2 * CHARTS_MAX + 1 };
+
+/* Tags of one group, as a chart: "Loss/Train" and "Loss/Val" as "loss". */
+struct chart {
+    char title[64];
+    const char *tags[CHART_TAGS];
+};
+
+struct charts {
+    struct chart list[CHARTS_MAX];
+    size_t count;
+};
+
+/* "Accuracy_Top5/Val" -> "accuracy top5" */
+static void make_title(char out[64], const char *tag)
+{
+    size_t n = 0;
+
+    for (; tag[n] && tag[n] != '/' && n < 63; n++)
+        out[n] = tag[n] == '_' ? ' ' : (char) tolower((unsigned char) tag[n]);
+    out[n] = '\0';
+}
+
+static void add_chart_tag(struct charts *charts, const char *tag)
+{
+    char title[64];
+    size_t c = 0, t = 0;
+
+    make_title(title, tag);
+    while (c < charts->count && strcmp(charts->list[c].title, title) != 0)
+        c++;
+    if (c == CHARTS_MAX)
+        return;
+    struct chart *chart = &charts->list[c];
+    if (c == charts->count) {
+        charts->count++;
+        memcpy(chart->title, title, sizeof title);
+    }
+    while (t < CHART_TAGS && chart->tags[t] && strcmp(chart->tags[t], tag) != 0)
+        t++;
+    if (t < CHART_TAGS)
+        chart->tags[t] = tag;
+}
+
+/* What the trials write and somebody may want high or low, or see change. */
+static struct charts collect_charts(const struct sweep_plan *plan)
+{
+    struct charts charts = {.count = 0};
+
+    for (size_t i = 0; i < plan->trial_count; i++)
+        for (const char *const *tag = train_spec_tags(plan->trials[i].spec); *tag; tag++) {
+            if (train_tag_better(*tag) || strcmp(*tag, "Learning_Rate") == 0)
+                add_chart_tag(&charts, *tag);
+        }
+    return charts;
+}
+
 void sweep_experiment_hash(char out[41], const struct sweep_plan *plan)
 {
+    const struct charts charts = collect_charts(plan);
     struct keys keys = collect(plan);
     struct cs_buf text = {0};
 
@@ -94,39 +153,63 @@ void sweep_experiment_hash(char out[41], const struct sweep_plan *plan)
         cs_buf_adds(&text, "\n");
         free((void *) (uintptr_t) info.domain);
     }
+    for (size_t c = 0; c < charts.count; c++)
+        for (size_t t = 0; t < CHART_TAGS && charts.list[c].tags[t]; t++)
+            cs_buf_addf(&text, "%s\n", charts.list[c].tags[t]);
     ckpt_hash(out, text.data, text.size);
     cs_buf_clear(&text);
     free(keys.name);
 }
 
+static size_t add_metrics(struct tbw_metric_info *out, size_t count, const struct charts *charts,
+                          const char *side, enum tbw_dataset dataset)
+{
+    for (size_t c = 0; c < charts->count; c++)
+        for (size_t t = 0; t < CHART_TAGS && charts->list[c].tags[t] && count < METRICS_MAX; t++) {
+            const char *slash = strchr(charts->list[c].tags[t], '/');
+            if (slash && strcmp(slash, side) == 0)
+                out[count++] =
+                    (struct tbw_metric_info){charts->list[c].tags[t], NULL, NULL, dataset};
+        }
+    return count;
+}
+
+static int write_layout(tbw_writer *w, const struct charts *charts, struct cs_error *err)
+{
+    struct tbw_chart list[CHARTS_MAX];
+
+    for (size_t c = 0; c < charts->count; c++) {
+        size_t tags = 0;
+        while (tags < CHART_TAGS && charts->list[c].tags[tags])
+            tags++;
+        list[c] = (struct tbw_chart){charts->list[c].title, charts->list[c].tags, tags};
+    }
+    const struct tbw_category category = {"training", list, charts->count};
+    return tbw_writer_layout(w, &category, 1, err);
+}
+
 static int write_all(tbw_writer *w, const struct sweep_plan *plan,
                      const struct tbw_hparam_info *infos, size_t count, struct cs_error *err)
 {
-    static const char *const loss[] = {"Loss/Train", "Loss/Val"},
-                             *const accuracy[] = {"Accuracy/Train", "Accuracy/Val"},
-                             *const rate[] = {"Learning_Rate"};
-    static const struct tbw_chart charts[] = {
-        {"loss", loss, 2}, {"accuracy", accuracy, 2}, {"learning rate", rate, 1}};
-    const struct tbw_category category = {"training", charts, CS_COUNT(charts)};
+    const struct charts charts = collect_charts(plan);
+    struct tbw_metric_info metrics[METRICS_MAX];
+    size_t metric_count = 1;
     char best[128];
+
     snprintf(best, sizeof best, "Best/%.100s", plan->metric);
-    const struct tbw_metric_info metrics[] = {
-        {best, NULL, "best value of the trial", TBW_VALIDATION},
-        {"Accuracy/Val", NULL, NULL, TBW_VALIDATION},
-        {"Loss/Val", NULL, NULL, TBW_VALIDATION},
-        {"Accuracy/Train", NULL, NULL, TBW_TRAINING},
-        {"Loss/Train", NULL, NULL, TBW_TRAINING},
-    };
+    metrics[0] = (struct tbw_metric_info){best, NULL, "best value of the trial", TBW_VALIDATION};
+    metric_count = add_metrics(metrics, metric_count, &charts, "/Val", TBW_VALIDATION);
+    metric_count = add_metrics(metrics, metric_count, &charts, "/Train", TBW_TRAINING);
     const struct tbw_experiment experiment = {
         .name = plan->name,
         .description = plan->description,
         .hparams = infos,
         .hparam_count = count,
         .metrics = metrics,
-        .metric_count = CS_COUNT(metrics),
+        .metric_count = metric_count,
     };
     CS_TRY(tbw_writer_experiment(w, &experiment, err));
-    CS_TRY(tbw_writer_layout(w, &category, 1, err));
+    CS_TRY(write_layout(w, &charts, err));
     struct cs_buf text = {0};
     cs_buf_addf(&text, "%s\n\n```\n%s\n```\n", plan->description, plan->resolved);
     const int rc = tbw_writer_text(w, "Sweep", 0, text.data, err);

@@ -19,7 +19,8 @@ struct line {
     bool busy;
     int number, epoch, epochs, step, steps;
     char name[NAME_MAX_SHOWN];
-    double loss, accuracy, samples_per_second;
+    const char *score_name; /* "acc", or what such a trial has instead */
+    double loss, score, samples_per_second;
 };
 
 struct sweep_progress {
@@ -102,13 +103,13 @@ static void draw_slot(const sweep_progress *p, int slot, int columns)
     for (int i = 0; i < BAR; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[BAR] = '\0';
-    char loss[16] = "-", accuracy[16] = "-"; /* until they are known */
+    char loss[16] = "-", score[16] = "-"; /* until they are known */
     if (!isnan(l->loss))
         snprintf(loss, sizeof loss, "%.4f", l->loss);
-    if (!isnan(l->accuracy))
-        snprintf(accuracy, sizeof accuracy, "%.4f", l->accuracy);
-    snprintf(text, sizeof text, "  %2d [%s] %3d/%d  loss %-7s acc %-6s %7.0f/s  %s", slot, bar,
-             l->epoch, l->epochs, loss, accuracy, l->samples_per_second, l->name);
+    if (!isnan(l->score))
+        snprintf(score, sizeof score, "%.4f", l->score);
+    snprintf(text, sizeof text, "  %2d [%s] %3d/%d  loss %-7s %s %-6s %7.0f/s  %s", slot, bar,
+             l->epoch, l->epochs, loss, l->score_name, score, l->samples_per_second, l->name);
     print_cut(text, columns);
 }
 
@@ -211,7 +212,8 @@ void sweep_progress_start(sweep_progress *p, int slot, int number, const char *n
                        .epoch = (int) cs_json_get_int(line, "epoch", 0),
                        .epochs = (int) cs_json_get_int(line, "epochs", 0),
                        .loss = NAN,
-                       .accuracy = NAN};
+                       .score_name = "acc",
+                       .score = NAN};
     snprintf(l->name, sizeof l->name, "%s", name);
     if (speaks(p)) {
         const int at = l->epoch;
@@ -243,6 +245,21 @@ static void take_best(sweep_progress *p, const char *name, double value)
     snprintf(p->best_name, sizeof p->best_name, "%s", name);
 }
 
+static void take_score(struct line *l, const json_t *metrics)
+{
+    static const struct {
+        const char *tag, *name;
+    } scores[] = {{"Accuracy/Val", "acc"}, {"MAE/Val", "mae"}};
+
+    for (size_t i = 0; i < CS_COUNT(scores); i++) {
+        if (!json_object_get(metrics, scores[i].tag))
+            continue;
+        l->score_name = scores[i].name;
+        l->score = cs_json_get_number(metrics, scores[i].tag, NAN);
+        return;
+    }
+}
+
 void sweep_progress_epoch(sweep_progress *p, int slot, int number, const char *name,
                           const json_t *line)
 {
@@ -255,7 +272,7 @@ void sweep_progress_epoch(sweep_progress *p, int slot, int number, const char *n
     const int epoch = (int) cs_json_get_int(line, "epoch", 0);
     l->epoch = epoch < l->epochs ? epoch + 1 : epoch;
     l->step = epoch < l->epochs ? 0 : l->steps;
-    l->accuracy = cs_json_get_number(metrics, "Accuracy/Val", NAN);
+    take_score(l, metrics);
     p->epoch_seconds += cs_json_get_number(line, "seconds", 0);
     p->epochs_seen++;
     take_best(p, name, value);

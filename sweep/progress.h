@@ -2,7 +2,7 @@
  * progress.h - what a person sees while a sweep runs.
  *
  * On a terminal: a block of lines that is redrawn in place: done/running/failed/total, best so far, elapsed and
- * ETA; then one line per slot with a bar, epoch, loss, accuracy, samples/s. Elsewhere: one line per start,
+ * ETA; then one line per slot with a bar, epoch, loss, accuracy or mean error, samples/s. Elsewhere: one line per start,
  * epoch milestone (quarters) and end. With json: one object per event, nothing else. quiet: only messages.
  */
 #ifndef SWEEP_PROGRESS_H

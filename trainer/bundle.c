@@ -130,9 +130,28 @@ static int allocate_torch(train_bundle *b, struct cs_error *err)
     return 0;
 }
 
+/* Which samples a batch has, and what they are compared with. */
+static int allocate_targets(train_bundle *b, struct cs_error *err)
+{
+    const size_t rows = (size_t) (b->eval_size > b->batch_size ? b->eval_size : b->batch_size);
+    const size_t group = (size_t) b->group, outputs = (size_t) b->model->outputs;
+
+    b->rows_index = cs_xcalloc(group * rows, sizeof *b->rows_index);
+    if (b->data->targets == KERN_CLASSES) {
+        b->labels = cs_xcalloc(group * rows, sizeof *b->labels);
+        b->counts_stride = 3 * (outputs > 1 ? outputs : 2);
+        b->counts = cs_xcalloc(group * b->counts_stride, sizeof *b->counts);
+        return 0;
+    }
+    b->target_stride = rows * kern_pad(outputs);
+    b->targets = cs_alloc_aligned(group * b->target_stride, sizeof *b->targets);
+    return b->targets ? 0 : cs_fail(err, CS_ENOMEM, "no memory for a batch's targets");
+}
+
 static void take_spec(train_bundle *b, int k, struct train_spec *spec)
 {
     b->spec[k] = spec;
+    b->numbers[k] = *spec->loss_numbers;
     b->models[k] = spec->model;
     b->seed[k] = spec->seed;
     for (int i = 0; i < spec->model->segment_count; i++) {
@@ -179,11 +198,8 @@ int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
     for (int i = 0; i < b->model->segment_count; i++)
         b->trained[i] = train_spec_trains(specs[0], i);
     b->sums = cs_xcalloc(n, sizeof *b->sums);
-    b->batch_loss = cs_xcalloc((size_t) b->group, sizeof *b->batch_loss);
-    b->batch_correct = cs_xcalloc((size_t) b->group, sizeof *b->batch_correct);
-    const size_t rows = (size_t) (b->eval_size > b->batch_size ? b->eval_size : b->batch_size);
-    b->rows_index = cs_xcalloc((size_t) b->group * rows, sizeof *b->rows_index);
-    b->labels = cs_xcalloc((size_t) b->group * rows, sizeof *b->labels);
+    b->numbers = cs_xcalloc(n, sizeof *b->numbers);
+    b->batch = cs_xcalloc((size_t) b->group, sizeof *b->batch);
     for (int k = 0; k < trials; k++) {
         take_spec(b, k, specs[k]);
         reset_rates(b, k);
@@ -193,6 +209,8 @@ int train_bundle_create(train_bundle **out, const struct kern_ops *ops,
         rc = allocate_nodes(b, err);
     if (rc == 0)
         rc = allocate_torch(b, err);
+    if (rc == 0)
+        rc = allocate_targets(b, err);
     if (rc == 0 && group == 0)
         rc = train_lanes_create(b, err);
     if (rc < 0)
@@ -214,8 +232,9 @@ void train_bundle_free(train_bundle *b)
     free(b->update);
     free(b->trained);
     free(b->sums);
-    free(b->batch_loss);
-    free(b->batch_correct);
+    free(b->numbers);
+    free(b->batch);
+    free(b->counts);
     free(b->w);
     free(b->grad);
     free(b->total);
@@ -233,6 +252,7 @@ void train_bundle_free(train_bundle *b)
     free(b->mask_memory);
     free(b->rows_index);
     free(b->labels);
+    free(b->targets);
     train_lanes_free(b->lanes);
     free(b);
 }
@@ -384,14 +404,34 @@ static struct train_pass begin_pass(train_bundle *b, int first, int rows, bool t
     return pass;
 }
 
-/* Rows index[trials][rows] of a side into node 0, and their labels. */
+static void load_targets(train_bundle *b, const struct train_pass *pass,
+                         const struct train_side *side)
+{
+    const size_t rows = (size_t) pass->rows;
+
+    for (size_t i = 0; b->labels && i < (size_t) pass->trials * rows; i++)
+        b->labels[i] = side->labels[b->rows_index[i]];
+    if (b->labels)
+        return;
+    b->ops->gather(&(struct kern_gather){
+        .trials = pass->trials,
+        .rows = pass->rows,
+        .features = b->model->outputs,
+        .values = side->targets,
+        .index = b->rows_index,
+        .index_stride = rows,
+        .x = b->targets,
+        .x_stride = b->target_stride,
+    });
+}
+
+/* Rows index[trials][rows] of a side into node 0. */
 static void load_batch(train_bundle *b, struct train_pass *pass, const struct train_side *side)
 {
     const bool want_xt = pass->training && !b->model->nodes[0].in_place;
     const size_t rows = (size_t) pass->rows;
 
-    for (size_t i = 0; i < (size_t) pass->trials * rows; i++)
-        b->labels[i] = side->labels[b->rows_index[i]];
+    load_targets(b, pass, side);
     b->ops->gather(&(struct kern_gather){
         .trials = pass->trials,
         .rows = pass->rows,
@@ -421,29 +461,34 @@ static void forward(train_bundle *b, struct train_pass *pass)
     }
 }
 
-/* Cross-entropy of the last node; gradients when training. batch_loss and batch_correct are set. */
-static void loss(train_bundle *b, struct train_pass *pass)
+/* The loss of the last node, of trials from `first` on; gradients when training. b->batch is set. */
+static void loss(train_bundle *b, struct train_pass *pass, int first)
 {
     const int last = b->model->node_count - 1;
     struct train_buffers *node = &b->nodes[last];
 
     train_pass_need(pass, last, TRAIN_X);
-    memset(b->batch_loss, 0, (size_t) b->group * sizeof *b->batch_loss);
-    memset(b->batch_correct, 0, (size_t) b->group * sizeof *b->batch_correct);
-    b->ops->cross_entropy(&(struct kern_cross_entropy){
+    memset(b->batch, 0, (size_t) b->group * sizeof *b->batch);
+    b->ops->loss(&(struct kern_loss_call){
+        .kind = b->spec[first]->loss,
         .trials = pass->trials,
         .rows = pass->rows,
-        .classes = b->model->outputs,
+        .outputs = b->model->outputs,
         .x = node->x,
         .x_stride = node->stride,
+        .targets = b->data->targets,
         .label = b->labels,
         .label_stride = (size_t) pass->rows,
+        .target = b->targets,
+        .target_stride = b->target_stride,
         .dx = pass->training ? node->g : NULL,
         .dxt = pass->training ? node->gt : NULL,
         .dx_stride = node->stride,
         .dxt_stride = node->stride,
-        .loss = b->batch_loss,
-        .correct = b->batch_correct,
+        .numbers = b->numbers + first,
+        .sums = b->batch,
+        .counts = pass->training ? NULL : b->counts,
+        .counts_stride = b->counts_stride,
     });
     if (pass->training)
         train_pass_made(pass, last, TRAIN_G | TRAIN_GT);
@@ -464,15 +509,39 @@ static void backward(train_bundle *b, struct train_pass *pass)
     }
 }
 
-static void add_sums(struct train_sums *sums, const train_bundle *b, const struct train_pass *pass)
+void train_bundle_add_sums(struct train_sums *sums, const struct kern_loss_sums *batch)
 {
-    for (int t = 0; t < pass->trials; t++) {
-        sums[t].loss += b->batch_loss[t];
-        sums[t].batch_means += b->batch_loss[t] / pass->rows;
-        sums[t].correct += b->batch_correct[t];
-        sums[t].samples += pass->rows;
-        sums[t].batches++;
+    struct kern_loss_sums *of = &sums->of;
+
+    of->loss += batch->loss;
+    of->weight += batch->weight;
+    of->samples += batch->samples;
+    of->correct += batch->correct;
+    of->top += batch->top;
+    of->both += batch->both;
+    of->said += batch->said;
+    of->wanted += batch->wanted;
+    of->absolute += batch->absolute;
+    of->squared += batch->squared;
+    if (batch->weight > 0) {
+        sums->batch_means += batch->loss / batch->weight;
+        sums->batches++;
     }
+}
+
+double train_bundle_f1(const int64_t *counts, int classes)
+{
+    double sum = 0;
+    int seen = 0;
+
+    for (int c = 0; c < classes; c++) {
+        const int64_t all = counts[3 * c + 1] + counts[3 * c + 2];
+        if (all == 0)
+            continue;
+        sum += 2 * (double) counts[3 * c] / (double) all;
+        seen++;
+    }
+    return seen ? sum / seen : 0;
 }
 
 void train_bundle_begin_steps(train_bundle *b, int k, int64_t t)
@@ -517,9 +586,10 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
     }
     load_batch(b, &pass, &b->data->train);
     forward(b, &pass);
-    loss(b, &pass);
+    loss(b, &pass, first);
     backward(b, &pass);
-    add_sums(b->sums + first, b, &pass);
+    for (int t = 0; t < pass.trials; t++)
+        train_bundle_add_sums(&b->sums[first + t], &b->batch[t]);
     for (int t = 0; t < pass.trials && pass.keep_gradients; t++) {
         const int k = first + t;
         train_gradient_finish(
@@ -582,33 +652,48 @@ static void take_evaluated(const train_bundle *b, struct train_pass *pass, int f
         pass->w = b->slot[state] + (size_t) first * b->floats;
 }
 
-void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
+/* The validation set through trials from `first` on; how many. */
+static int evaluate_group(train_bundle *b, int first, struct train_sums *sums)
 {
     const struct train_side *side = &b->data->val;
+    const size_t counts = b->counts_stride * (size_t) b->group;
+    int trials = 0;
 
+    if (b->counts)
+        memset(b->counts, 0, counts * sizeof *b->counts);
+    for (int64_t start = 0; start < side->count; start += b->eval_size) {
+        const int64_t left = side->count - start;
+        const int rows = left < b->eval_size ? (int) left : b->eval_size;
+        struct train_pass pass = begin_pass(b, first, rows, false);
+        take_evaluated(b, &pass, first);
+        trials = pass.trials;
+        for (int t = 0; t < trials; t++)
+            memcpy(b->rows_index + (size_t) t * (size_t) rows, side->index + start,
+                   (size_t) rows * sizeof *side->index);
+        load_batch(b, &pass, side);
+        forward(b, &pass);
+        loss(b, &pass, first);
+        for (int t = 0; t < trials; t++)
+            train_bundle_add_sums(&sums[first + t], &b->batch[t]);
+    }
+    for (int t = 0; b->counts && t < trials; t++)
+        sums[first + t].f1 = train_bundle_f1(b->counts + (size_t) t * b->counts_stride,
+                                             (int) (b->counts_stride / 3));
+    return trials;
+}
+
+void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
+{
     memset(sums, 0, (size_t) b->trials * sizeof *sums);
     for (int k = 0; k < b->trials && b->torch; k++)
         train_torch_begin_test(&b->torch[k]);
     if (b->lanes)
         train_lanes_evaluate(b, sums);
-    for (int first = 0, count = 1; first < b->trials; first += count) {
-        count = 1;
+    for (int first = 0; first < b->trials;) {
         if (train_lanes_has(b, first))
-            continue;
-        for (int64_t start = 0; start < side->count; start += b->eval_size) {
-            const int64_t left = side->count - start;
-            const int rows = left < b->eval_size ? (int) left : b->eval_size;
-            struct train_pass pass = begin_pass(b, first, rows, false);
-            take_evaluated(b, &pass, first);
-            count = pass.trials;
-            for (int t = 0; t < pass.trials; t++)
-                memcpy(b->rows_index + (size_t) t * (size_t) rows, side->index + start,
-                       (size_t) rows * sizeof *side->index);
-            load_batch(b, &pass, side);
-            forward(b, &pass);
-            loss(b, &pass);
-            add_sums(sums + first, b, &pass);
-        }
+            first++;
+        else
+            first += evaluate_group(b, first, sums);
     }
 }
 

@@ -27,10 +27,11 @@ enum { TRAIN_SLOW = KERN_SLOTS, TRAIN_AVERAGE, TRAIN_STATES };
 
 /* What an epoch of training accumulates, per trial; part of a checkpoint taken inside an epoch. */
 struct train_sums {
-    double loss;        /* sum over the samples */
-    double batch_means; /* sum over the batches of the mean loss */
-    int64_t correct, samples, batches;
-    double norm; /* sum of the gradient's norms over the updates that computed one */
+    struct kern_loss_sums of; /* over the samples */
+    double batch_means;       /* sum over the batches of the mean loss */
+    int64_t batches;          /* in which something counted */
+    double f1;                /* of classes, mean over them; set by train_bundle_evaluate */
+    double norm;              /* sum of the gradient's norms over the updates that computed one */
     int64_t norms;
 };
 
@@ -79,7 +80,7 @@ bool train_bundle_between_updates(const train_bundle *bundle);
 void train_bundle_train_step(train_bundle *bundle, double *grad_norm);
 void train_bundle_clear_sums(train_bundle *bundle);
 
-/* Loss and accuracy on the validation set, dropout off, of the averaged weights where there are any: sums[k].
+/* Everything measured on the validation set, dropout off, of the averaged weights where there are any: sums[k].
  * Once an epoch: with rng = torch it draws. */
 void train_bundle_evaluate(train_bundle *bundle, struct train_sums *sums);
 

@@ -44,6 +44,7 @@ struct train_lanes {
     uint32_t *index;        /* [lanes][batch size] */
     struct kern_step *step; /* [segments][lanes] */
     double *p;              /* [drops][lanes] */
+    int64_t *counts;        /* [lanes][the bundle's counts_stride], of an evaluation */
 };
 
 /* ---- creation ---- */
@@ -105,6 +106,7 @@ int train_lanes_create(train_bundle *b, struct cs_error *err)
     l->index = cs_xcalloc(lanes * (size_t) b->batch_size, sizeof *l->index);
     l->step = cs_xcalloc(lanes * (size_t) b->model->segment_count, sizeof *l->step);
     l->p = cs_xcalloc(lanes * DROPS, sizeof *l->p);
+    l->counts = cs_xcalloc(lanes * b->counts_stride + 1, sizeof *l->counts);
     const size_t state = groups * (size_t) l->arenas;
     l->memory = cs_alloc_aligned((state + 1) * l->stride + kern_lanes_work(&net, l->lanes, rows),
                                  sizeof *l->memory);
@@ -129,6 +131,7 @@ void train_lanes_free(struct train_lanes *l)
     free(l->index);
     free(l->step);
     free(l->p);
+    free(l->counts);
     free(l);
 }
 
@@ -331,7 +334,7 @@ static void pick_rows(train_bundle *b, const struct lane_group *g, int rows)
 }
 
 static struct kern_lanes_batch make_batch(const train_bundle *b, const struct train_side *side,
-                                          double *loss, int64_t *correct)
+                                          struct kern_loss_sums *sums)
 {
     return (struct kern_lanes_batch){
         .pixels = side->pixels,
@@ -339,21 +342,18 @@ static struct kern_lanes_batch make_batch(const train_bundle *b, const struct tr
         .mean = b->spec[0]->mean,
         .std = b->spec[0]->std,
         .labels = side->labels,
-        .loss = loss,
-        .correct = correct,
+        .sums = sums,
     };
 }
 
-static void add_group_sums(struct train_sums *sums, const struct lane_group *g, const double *loss,
-                           const int64_t *correct, int rows)
+/* The batch's sums of every lane; without class weights and ignored samples its weight is its size. */
+static void add_group_sums(struct train_sums *sums, const struct lane_group *g,
+                           struct kern_loss_sums *batch, int rows)
 {
     for (int lane = 0; lane < g->count; lane++) {
-        struct train_sums *s = &sums[g->trial[lane]];
-        s->loss += loss[lane];
-        s->batch_means += loss[lane] / rows;
-        s->correct += correct[lane];
-        s->samples += rows;
-        s->batches++;
+        batch[lane].samples = rows;
+        batch[lane].weight = rows;
+        train_bundle_add_sums(&sums[g->trial[lane]], &batch[lane]);
     }
 }
 
@@ -398,13 +398,13 @@ static void train_group(train_bundle *b, const struct lane_group *g, int rows, d
 {
     struct train_lanes *l = b->lanes;
     const struct kern_step *steps[2 * KERN_LANES_LAYERS];
-    double loss[KERN_LANES_MAX] = {0};
-    int64_t correct[KERN_LANES_MAX] = {0};
+    struct kern_loss_sums sums[KERN_LANES_MAX];
     uint64_t seed[KERN_LANES_MAX];
-    struct kern_lanes_batch batch = make_batch(b, &b->data->train, loss, correct);
+    struct kern_lanes_batch batch = make_batch(b, &b->data->train, sums);
     struct kern_lanes m = make_call(b, g, &batch, seed);
     const bool last = b->step == b->steps - 1;
 
+    memset(sums, 0, sizeof sums);
     m.step_number = (uint32_t) b->epoch * (uint32_t) b->steps + (uint32_t) b->step;
     m.step = steps;
     m.grad = last ? l->grad : NULL;
@@ -414,7 +414,7 @@ static void train_group(train_bundle *b, const struct lane_group *g, int rows, d
     pick_rows(b, g, rows);
     begin_group_steps(b, g, (int64_t) m.step_number + 1, steps);
     l->ops->train(&m);
-    add_group_sums(b->sums, g, loss, correct, rows);
+    add_group_sums(b->sums, g, sums, rows);
     if (last) {
         group_norms(b, g, grad_norm);
         l->ops->update(&m);
@@ -433,24 +433,29 @@ void train_lanes_train(train_bundle *b, int rows, double *grad_norm)
 static void evaluate_group(train_bundle *b, const struct lane_group *g, struct train_sums *sums)
 {
     const struct train_side *side = &b->data->val;
-    double loss[KERN_LANES_MAX];
-    int64_t correct[KERN_LANES_MAX];
-    struct kern_lanes_batch batch = make_batch(b, side, loss, correct);
+    struct kern_loss_sums batch_sums[KERN_LANES_MAX];
+    struct kern_lanes_batch batch = make_batch(b, side, batch_sums);
     uint64_t seed[KERN_LANES_MAX];
     const struct kern_lanes m = make_call(b, g, &batch, seed);
 
+    batch.counts = b->lanes->counts;
+    batch.counts_stride = b->counts_stride;
+    memset(b->lanes->counts, 0,
+           (size_t) b->lanes->lanes * b->counts_stride * sizeof *b->lanes->counts);
     for (int64_t start = 0; start < side->count; start += b->eval_size) {
         const int64_t left = side->count - start;
         const int rows = left < b->eval_size ? (int) left : b->eval_size;
-        memset(loss, 0, sizeof loss);
-        memset(correct, 0, sizeof correct);
+        memset(batch_sums, 0, sizeof batch_sums);
         for (int r = 0; r < rows; r += ROWS) {
             batch.rows = rows - r < ROWS ? rows - r : ROWS;
             batch.index = side->index + start + r;
             b->lanes->ops->evaluate(&m);
         }
-        add_group_sums(sums, g, loss, correct, rows);
+        add_group_sums(sums, g, batch_sums, rows);
     }
+    for (int lane = 0; lane < g->count; lane++)
+        sums[g->trial[lane]].f1 = train_bundle_f1(
+            b->lanes->counts + (size_t) lane * b->counts_stride, (int) (b->counts_stride / 3));
 }
 
 void train_lanes_evaluate(train_bundle *b, struct train_sums *sums)

@@ -27,8 +27,10 @@ struct train_bundle {
     struct kern_step *update;          /* [segments][capacity] */
     bool *trained;                     /* [segments] */
     struct train_sums *sums;           /* [capacity] */
-    double *batch_loss;                /* [group] */
-    int64_t *batch_correct;            /* [group] */
+    struct kern_loss_numbers *numbers; /* [capacity] */
+    struct kern_loss_sums *batch;      /* [group], of the batch in hand */
+    int64_t *counts;                   /* [group][counts_stride], see kern_loss_call */
+    size_t counts_stride;
     size_t floats;
     float *w, *slot_memory[TRAIN_STATES], *slot[TRAIN_STATES]; /* [capacity][floats] */
     float *grad;                                               /* [group][floats] */
@@ -44,11 +46,19 @@ struct train_bundle {
     struct train_torch *torch;   /* [capacity], NULL unless rng = torch */
     uint8_t **masks;             /* and [layers][group][batch size][draws], in */
     uint8_t *mask_memory;
-    uint32_t *rows_index;      /* [group][largest batch] */
-    int32_t *labels;           /* [group][largest batch] */
+    uint32_t *rows_index; /* [group][largest batch] */
+    int32_t *labels;      /* [group][largest batch] */
+    float *targets;       /* [group][target_stride], or instead of labels */
+    size_t target_stride;
     int order_epoch;           /* the epoch that order holds, -1 = none */
     struct train_lanes *lanes; /* NULL: not this net, or not this backend */
 };
+
+/* The means over the classes of 2 right / (predicted + there), those that are neither left out. */
+double train_bundle_f1(const int64_t *counts, int classes);
+
+/* A batch is over. */
+void train_bundle_add_sums(struct train_sums *sums, const struct kern_loss_sums *batch);
 
 /* The numbers of trial k's optimizer step t: once per parameter group, then for every segment of it. */
 void train_bundle_begin_steps(train_bundle *bundle, int k, int64_t t);

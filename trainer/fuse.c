@@ -2,8 +2,9 @@
  * fuse.c - which trials are better trained together, and which can share vectors (bundle_lanes.h).
  *
  * A trial fits into a lane when its net is a chain of linear layers with relu and dropout between them, its loss
- * the plain cross-entropy, and nothing else is asked for: of the sections [data] and [train] only the keys below
- * may differ from their defaults (rng = torch where nothing is dropped), so a key that csweep learns later excludes until it is listed here.
+ * the plain cross-entropy (no other, no weights, no smoothing), and nothing else is asked for: of the sections
+ * [data] and [train] only the keys below may differ from their defaults (rng = torch where nothing is dropped), so
+ * a key that csweep learns later excludes until it is listed here.
  */
 #include <string.h>
 

@@ -12,6 +12,7 @@
 #include "checkpoints/ckpt.h"
 #include "common/cs_error.h"
 #include "common/cs_ini.h"
+#include "kernels/loss.h"
 #include "kernels/optim.h"
 #include "trainer/data/data.h"
 #include "trainer/model.h"
@@ -132,9 +133,8 @@ static int check_given(const struct train_spec *spec, const struct train_setting
     return 0;
 }
 
-/* The values of rows, a group's own before the common ones, one after another. */
-static void fill_args(double *args, int space, const struct train_spec *spec,
-                      const struct cs_param *rows, int count, const char *group)
+void train_spec_fill_args(double *args, int space, const struct train_spec *spec,
+                          const struct cs_param *rows, int count, const char *group)
 {
     struct cs_arena arena = {0};
     int at = 0;
@@ -250,9 +250,6 @@ static int take_model(struct train_spec *spec, const struct train_data_info *inf
     if (rc < 0)
         return cs_fail(err, rc, "layers = %.200s: %s", layers, inner.detail);
     set_canonical_layers(spec);
-    if (spec->model->outputs < info->classes)
-        return cs_fail(err, CS_ERANGE, "layers = %.200s: gives %d outputs; %s has %d classes",
-                       layers, spec->model->outputs, spec->dataset, info->classes);
     spec->parameters = spec->model->parameters;
     return check_batches(spec, err);
 }
@@ -263,8 +260,8 @@ static int take_init(struct train_spec *spec, struct cs_error *err)
     struct train_init *init = &spec->init;
 
     init->scheme = train_init_find(train_spec_get(spec, "init"));
-    fill_args(init->args, TRAIN_INIT_ARGS, spec, init->scheme->params, init->scheme->param_count,
-              "");
+    train_spec_fill_args(init->args, TRAIN_INIT_ARGS, spec, init->scheme->params,
+                         init->scheme->param_count, "");
     init->zero_bias = strcmp(train_spec_get(spec, "init_bias"), "zeros") == 0;
     spec->torch = strcmp(train_spec_get(spec, "rng"), "torch") == 0;
     if (spec->torch && !train_init_follows_torch(init->scheme))
@@ -360,8 +357,8 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     spec->restore_best = is_yes(spec, "restore_best");
     CS_TRY(take_averages(spec, err));
     spec->optim = kern_optim_find(train_spec_get(spec, "optimizer"));
-    fill_args(spec->optim_args, TRAIN_ARGS, spec, spec->optim->params, spec->optim->param_count,
-              "");
+    train_spec_fill_args(spec->optim_args, TRAIN_ARGS, spec, spec->optim->params,
+                         spec->optim->param_count, "");
     if (spec->optim->check)
         CS_TRY(spec->optim->check(spec->optim_args, err));
     return take_schedule(spec, err);
@@ -420,7 +417,8 @@ static int take_group(struct train_spec *spec, const char *name, struct cs_error
         return at_line(
             cs_fail(err, CS_EPARSE, "%s.match: missing; expected a pattern such as 4.*", name),
             first_of_group(spec, name), err);
-    fill_args(group->args, TRAIN_ARGS, spec, spec->optim->params, spec->optim->param_count, name);
+    train_spec_fill_args(group->args, TRAIN_ARGS, spec, spec->optim->params,
+                         spec->optim->param_count, name);
     for (int i = 0; i < spec->model->segment_count; i++) {
         if (spec->model->segments[i].buffer ||
             !cs_glob(group->match, spec->model->segments[i].name))
@@ -538,8 +536,8 @@ static void identify(struct train_spec *spec, const bool *is_default)
     free(sorted);
 
     char *data = train_data_key(spec);
-    cs_buf_addf(&text, "%s|%d|%d|%d|%s|", data, spec->batch_size, spec->eval_batch_size,
-                spec->shuffle, train_spec_get(spec, "normalize"));
+    cs_buf_addf(&text, "%s|%d|%d|%d|%s|%s|", data, spec->batch_size, spec->eval_batch_size,
+                spec->shuffle, train_spec_get(spec, "normalize"), spec->loss->name);
     train_model_shape_text(&text, spec->model);
     cs_buf_adds(&text, spec->torch ? "|torch" : "");
     for (int i = 0; i < spec->model->segment_count; i++)
@@ -563,6 +561,7 @@ static int build(struct train_spec *spec, const struct train_setting *settings, 
     CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_training(spec, err), spec, err));
     CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
+    CS_TRY(find_fault(train_spec_take_loss(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_init(spec, err), spec, err));
     CS_TRY(find_fault(take_groups(spec, err), spec, err));
     identify(spec, is_default);
@@ -676,19 +675,4 @@ int train_spec_load(struct train_spec **out, const char *name, const char *text,
     }
     cs_arena_clear(&arena);
     return rc;
-}
-
-const char *train_spec_default_metric(const struct train_spec *spec)
-{
-    (void) spec; /* every loss so far is over classes */
-    return "max Accuracy/Val";
-}
-
-const char *const *train_spec_tags(const struct train_spec *spec)
-{
-    static const char *const tags[] = {
-        "Loss/Train",    "Accuracy/Train", "Loss/Val", "Accuracy/Val",
-        "Learning_Rate", "Grad/Norm",      NULL};
-    (void) spec;
-    return tags;
 }

@@ -22,7 +22,10 @@
 #include "trainer/init.h"
 
 struct cs_error;
+struct kern_loss;
+struct kern_loss_numbers;
 struct kern_optim;
+struct train_metric;
 struct train_model;
 struct train_schedule;
 
@@ -81,6 +84,13 @@ struct train_spec {
     struct train_init init;    /* initial values */
     bool torch;                /* rng = torch: random numbers from PyTorch's stream */
     int epochs;
+    const struct kern_loss *loss; /* kernels/loss.h */
+    struct kern_loss_numbers *loss_numbers;
+    int targets, width; /* enum kern_targets; classes, or numbers per target */
+    const struct train_metric *const
+        *metrics;            /* [metric_count], what is written every epoch: metric.h */
+    const char *const *tags; /* theirs, NULL-terminated */
+    int metric_count;
     bool loss_average_batches;        /* Loss/...: mean of batch means, else mean over samples */
     double clip_norm, clip_value, l1; /* 0: none */
     int accumulate;                   /* batches per update, >= 1 */
@@ -149,5 +159,8 @@ const struct train_topic *train_topics(const char *kind, size_t *count);
 
 /* The scalar tags a trial writes every epoch, NULL-terminated. */
 const char *const *train_spec_tags(const struct train_spec *spec);
+
+/* Is such a tag better high (1), low (-1), or neither (0)? */
+int train_tag_better(const char *tag);
 
 #endif

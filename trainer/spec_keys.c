@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/cs_error.h"
+#include "kernels/loss.h"
 #include "kernels/optim.h"
 #include "trainer/data/data.h"
 #include "trainer/init.h"
@@ -18,8 +19,7 @@
 enum { CHOICES_MAX = 64 };
 
 static const char *optimizer_choices[CHOICES_MAX], *scheduler_choices[CHOICES_MAX],
-    *init_choices[CHOICES_MAX];
-static const char *const losses[] = {"cross_entropy", NULL};
+    *init_choices[CHOICES_MAX], *loss_choices[CHOICES_MAX];
 static const char *const rngs[] = {"philox", "torch", NULL};
 static const char *const biases[] = {"pytorch", "zeros", NULL};
 static const char *const averages[] = {"samples", "batches", NULL};
@@ -49,7 +49,8 @@ static const struct cs_param model_rows[] = {
 };
 static const struct cs_param train_rows[] = {
     {"epochs", CS_INT, "10", 1, 1e6, 0, NULL, "passes over the training set"},
-    {"loss", CS_NAME, "cross_entropy", 0, 0, 0, losses, "what is minimised"},
+    {"loss", CS_NAME, "cross_entropy", 0, 0, 0, loss_choices,
+     "what is minimised; see csweep describe loss"},
     {"loss_average", CS_NAME, "samples", 0, 0, 0, averages,
      "Loss/... as mean over samples, or the tutorials' mean of batch means"},
     {"rng", CS_NAME, "philox", 0, 0, 0, rngs,
@@ -124,6 +125,7 @@ static void add_keys(const char *section, const struct cs_param *rows, size_t co
 
 static void build_keys(void)
 {
+    const struct kern_loss *const *losses = kern_losses();
     const struct kern_optim *const *optims = kern_optim_all();
     const struct train_scheduler *const *schedulers = train_schedulers();
     size_t init_count;
@@ -136,6 +138,11 @@ static void build_keys(void)
         add_keys("model", inits[i].params, (size_t) inits[i].param_count, "init", inits[i].name);
     }
     add_keys("train", train_rows, CS_COUNT(train_rows), NULL, NULL);
+    for (int i = 0; losses[i] && i < CHOICES_MAX - 1; i++) {
+        loss_choices[i] = losses[i]->name;
+        add_keys("train", losses[i]->params, (size_t) losses[i]->param_count, "loss",
+                 losses[i]->name);
+    }
     add_keys("optimizer", optimizer_rows, 1, NULL, NULL);
     for (int i = 0; optims[i] && i < CHOICES_MAX - 1; i++) {
         optimizer_choices[i] = optims[i]->name;
@@ -267,10 +274,11 @@ static size_t init_topics(struct train_topic *out)
 
 static size_t loss_topics(struct train_topic *out)
 {
-    out[0] = (struct train_topic){
-        "cross_entropy", "cross_entropy",
-        "softmax cross-entropy of class labels, mean over the batch (torch.nn.CrossEntropyLoss)"};
-    return 1;
+    const struct kern_loss *const *k = kern_losses();
+    size_t n = 0;
+    for (; k[n] && n < CHOICES_MAX; n++)
+        out[n] = (struct train_topic){k[n]->name, k[n]->name, k[n]->help};
+    return n;
 }
 
 const struct train_topic *train_topics(const char *kind, size_t *count)

@@ -66,17 +66,6 @@ static int open_log(struct train_trial *trial, struct cs_error *err)
     return rc;
 }
 
-static int find_metric(const struct train_spec *spec, const char *metric)
-{
-    const char *const *tags = train_spec_tags(spec);
-
-    for (int i = 0; tags[i]; i++) {
-        if (strcmp(tags[i], metric) == 0)
-            return i;
-    }
-    return -1;
-}
-
 int train_trial_open(struct train_trial **out, const struct train_job *job, const char *config,
                      ckpt_store *store, struct cs_error *err)
 {
@@ -90,7 +79,7 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
         rc = open_log(trial, err);
     if (rc == 0) {
         trial->rows = cs_xcalloc((size_t) trial->spec->epochs + 1, sizeof *trial->rows);
-        trial->metric_column = find_metric(trial->spec, job->metric);
+        trial->metric_column = train_spec_column(trial->spec, job->metric);
         if (trial->metric_column < 0)
             rc = cs_fail(err, CS_ENONAME, "metric %s: not written by this trial", job->metric);
     }
@@ -296,21 +285,13 @@ static bool improves(const struct train_trial *trial, double value)
 static int write_epoch(struct train_trial *trial, const struct train_row *row, double seconds,
                        double samples_per_second, struct cs_error *err)
 {
-    static const char *const descriptions[ROW_COUNT] = {
-        "mean training loss over the epoch, dropout on",
-        "fraction of training examples classified right during the epoch",
-        "mean loss on the validation set after the epoch",
-        "fraction of validation examples classified right after the epoch",
-        "learning rate in force at the epoch's last step",
-        "norm of the gradient at the epoch's last step",
-    };
-    const char *const *tags = train_spec_tags(trial->spec);
-    struct tbw_scalar points[ROW_COUNT + 3];
+    const struct train_spec *spec = trial->spec;
+    struct tbw_scalar points[TRAIN_METRICS_MAX + 3];
     size_t n = 0;
     char best_tag[128];
 
-    for (int i = 0; i < ROW_COUNT; i++)
-        points[n++] = (struct tbw_scalar){tags[i], row->value[i], descriptions[i]};
+    for (int i = 0; i < spec->metric_count; i++)
+        points[n++] = (struct tbw_scalar){spec->tags[i], row->value[i], spec->metrics[i]->help};
     points[n++] = (struct tbw_scalar){"Time/Epoch_Seconds", seconds,
                                       "seconds of the epoch, evaluation included"};
     points[n++] =
@@ -338,6 +319,17 @@ static bool stops_early(struct train_trial *trial, double value)
     return ++now->bad_epochs >= trial->spec->early_stopping;
 }
 
+static void log_epoch(const struct train_trial *trial, const struct train_row *row, double seconds)
+{
+    struct cs_buf text = {0};
+
+    cs_buf_addf(&text, "epoch %d/%d", trial->now.epoch, trial->spec->epochs);
+    for (int i = 0; i < trial->spec->metric_count; i++)
+        cs_buf_addf(&text, " %s %.6g", trial->spec->tags[i], row->value[i]);
+    train_trial_log(trial, "%s %.2f s", text.data, seconds);
+    cs_buf_clear(&text);
+}
+
 int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k,
                           const struct train_row *row, double seconds, double samples_per_second,
                           struct cs_error *err)
@@ -349,7 +341,8 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
     train_trial_remember(trial, bundle, k);
     now->sums = (struct train_sums){0};
     now->seconds += seconds;
-    if (!isfinite(row->value[ROW_LOSS_TRAIN]) || !train_bundle_finite(bundle, k))
+    if (!isfinite(train_row_value(row, trial->spec, "Loss/Train")) ||
+        !train_bundle_finite(bundle, k))
         now->state = TRAIN_DIVERGED;
     else if (now->epoch == trial->spec->epochs)
         now->state = TRAIN_DONE;
@@ -358,8 +351,9 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
     if (now->state == TRAIN_RUNNING) {
         struct train_clock clock = clock_of(trial, bundle, 0);
         clock.epoch_over = true;
-        clock.val_loss = row->value[ROW_LOSS_VAL];
-        clock.val_accuracy = row->value[ROW_ACCURACY_VAL];
+        clock.val_loss = train_row_value(row, trial->spec, "Loss/Val");
+        clock.val_score = train_row_value(
+            row, trial->spec, trial->spec->targets == KERN_VALUES ? "R2/Val" : "Accuracy/Val");
         CS_TRY(move_rates(trial, bundle, k, &clock, err));
     }
     if (improves(trial, row->value[trial->metric_column]) && now->state != TRAIN_DIVERGED) {
@@ -369,12 +363,7 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
         trial->best.standing = *now;
         trial->best_saved = false;
     }
-    train_trial_log(trial,
-                    "epoch %d/%d Loss/Train %.6g Accuracy/Train %.4f Loss/Val %.6g Accuracy/Val "
-                    "%.4f lr %g %.2f s",
-                    now->epoch, trial->spec->epochs, row->value[ROW_LOSS_TRAIN],
-                    row->value[ROW_ACCURACY_TRAIN], row->value[ROW_LOSS_VAL],
-                    row->value[ROW_ACCURACY_VAL], row->value[ROW_LR], seconds);
+    log_epoch(trial, row, seconds);
     return write_epoch(trial, row, seconds, samples_per_second, err);
 }
 
@@ -392,21 +381,20 @@ json_t *train_trial_last_json(const struct train_trial *trial)
     const char *const *tags = train_spec_tags(trial->spec);
     json_t *out = json_object();
 
-    for (int i = 0; i < ROW_COUNT && trial->now.epoch > 0; i++)
+    for (int i = 0; i < trial->spec->metric_count && trial->now.epoch > 0; i++)
         cs_json_set(out, tags[i], cs_json_number(trial->rows[trial->now.epoch - 1].value[i]));
     return out;
 }
 
-/* Losses are best low, accuracies high; the learning rate and the norm have no best. */
 json_t *train_trial_best_json(const struct train_trial *trial)
 {
     const char *const *tags = train_spec_tags(trial->spec);
     json_t *out = json_object();
 
-    for (int i = 0; i < ROW_COUNT; i++) {
-        const bool high = strncmp(tags[i], "Accuracy", 8) == 0;
+    for (int i = 0; i < trial->spec->metric_count; i++) {
+        const bool high = trial->spec->metrics[i]->better > 0;
         int best = -1;
-        if (!high && strncmp(tags[i], "Loss", 4) != 0)
+        if (trial->spec->metrics[i]->better == 0)
             continue;
         for (int e = 0; e < trial->now.epoch; e++) {
             const double v = trial->rows[e].value[i];
@@ -432,7 +420,7 @@ struct row_names {
 static struct cs_expr_value lookup_row(void *context, const char *name)
 {
     const struct row_names *c = context;
-    const int column = find_metric(c->trial->spec, name);
+    const int column = train_spec_column(c->trial->spec, name);
 
     if (strcmp(name, "epoch") == 0)
         return (struct cs_expr_value){.kind = CS_EXPR_NUMBER, .num = c->epoch + 1};

@@ -15,24 +15,10 @@
 #include "checkpoints/ckpt.h"
 #include "tbwriter/tbw.h"
 #include "trainer/bundle.h"
+#include "trainer/metric.h"
 #include "trainer/schedulers/schedule.h"
 #include "trainer/spec.h"
 #include "trainer/torch.h"
-
-/* Columns of the curve, in the order of train_spec_tags. */
-enum {
-    ROW_LOSS_TRAIN,
-    ROW_ACCURACY_TRAIN,
-    ROW_LOSS_VAL,
-    ROW_ACCURACY_VAL,
-    ROW_LR,
-    ROW_GRAD_NORM,
-    ROW_COUNT
-};
-
-struct train_row {
-    double value[ROW_COUNT];
-};
 
 /* stopped: early, by early_stopping */
 enum train_state { TRAIN_RUNNING, TRAIN_DONE, TRAIN_DIVERGED, TRAIN_STOPPED };

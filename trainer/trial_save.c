@@ -13,6 +13,7 @@
  */
 #include "trainer/trial_save_impl.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,28 +152,63 @@ static void encode_rng(json_t *root, const struct source *src)
     cs_json_set(root, "rng_state", cs_json_text(text));
 }
 
+static json_t *encode_sums(const struct train_sums *s)
+{
+    json_t *out = json_object();
+
+    cs_json_set(out, "loss", cs_json_number(s->of.loss));
+    cs_json_set(out, "weight", cs_json_number(s->of.weight));
+    cs_json_set(out, "samples", json_integer(s->of.samples));
+    cs_json_set(out, "correct", json_integer(s->of.correct));
+    cs_json_set(out, "top", json_integer(s->of.top));
+    cs_json_set(out, "both", json_integer(s->of.both));
+    cs_json_set(out, "said", json_integer(s->of.said));
+    cs_json_set(out, "wanted", json_integer(s->of.wanted));
+    cs_json_set(out, "absolute", cs_json_number(s->of.absolute));
+    cs_json_set(out, "squared", cs_json_number(s->of.squared));
+    cs_json_set(out, "batch_means", cs_json_number(s->batch_means));
+    cs_json_set(out, "batches", json_integer(s->batches));
+    cs_json_set(out, "norm", cs_json_number(s->norm));
+    cs_json_set(out, "norms", json_integer(s->norms));
+    return out;
+}
+
+static struct train_sums decode_sums(const json_t *from)
+{
+    const int64_t samples = cs_json_get_int(from, "samples", 0);
+
+    return (struct train_sums){
+        .of = {.loss = cs_json_get_number(from, "loss", 0),
+               .weight = cs_json_get_number(from, "weight", (double) samples),
+               .samples = samples,
+               .correct = cs_json_get_int(from, "correct", 0),
+               .top = cs_json_get_int(from, "top", 0),
+               .both = cs_json_get_int(from, "both", 0),
+               .said = cs_json_get_int(from, "said", 0),
+               .wanted = cs_json_get_int(from, "wanted", 0),
+               .absolute = cs_json_get_number(from, "absolute", 0),
+               .squared = cs_json_get_number(from, "squared", 0)},
+        .batch_means = cs_json_get_number(from, "batch_means", 0),
+        .batches = cs_json_get_int(from, "batches", 0),
+        .norm = cs_json_get_number(from, "norm", 0),
+        .norms = cs_json_get_int(from, "norms", 0),
+    };
+}
+
 static void encode_state(struct cs_buf *out, const struct source *src)
 {
     const struct train_standing *s = src->standing;
-    json_t *root = json_object(), *sums = json_object(), *rates = json_array(),
-           *memory = json_array();
+    json_t *root = json_object(), *rates = json_array(), *memory = json_array();
 
     for (int g = 0; g < src->trial->spec->group_count; g++)
         json_array_append_new(rates, encode_rate(&s->rate[g]));
     for (int i = 0; i < src->trial->spec->group_count * KERN_MEMORY; i++)
         json_array_append_new(memory, cs_json_number(s->memory[i]));
-    cs_json_set(sums, "loss", cs_json_number(s->sums.loss));
-    cs_json_set(sums, "batch_means", cs_json_number(s->sums.batch_means));
-    cs_json_set(sums, "correct", json_integer(s->sums.correct));
-    cs_json_set(sums, "samples", json_integer(s->sums.samples));
-    cs_json_set(sums, "batches", json_integer(s->sums.batches));
-    cs_json_set(sums, "norm", cs_json_number(s->sums.norm));
-    cs_json_set(sums, "norms", json_integer(s->sums.norms));
     cs_json_set(root, "id", cs_json_text(src->trial->spec->id));
     cs_json_set(root, "state", cs_json_text(state_names[s->state]));
     cs_json_set(root, "epoch", json_integer(s->epoch));
     cs_json_set(root, "step", json_integer(s->step));
-    cs_json_set(root, "sums", sums);
+    cs_json_set(root, "sums", encode_sums(&s->sums));
     cs_json_set(root, "rates", rates);
     cs_json_set(root, "optimizer", memory);
     cs_json_set(root, "best_epoch", json_integer(s->best_epoch));
@@ -193,12 +229,12 @@ static void encode_curve(struct cs_buf *out, const struct source *src)
     char number[CS_DOUBLE_MAX];
 
     cs_buf_adds(out, "epoch");
-    for (int i = 0; i < ROW_COUNT; i++)
+    for (int i = 0; i < src->trial->spec->metric_count; i++)
         cs_buf_addf(out, ",%s", tags[i]);
     cs_buf_adds(out, "\n");
     for (int e = 0; e < src->standing->epoch; e++) {
         cs_buf_addf(out, "%d", e + 1);
-        for (int i = 0; i < ROW_COUNT; i++)
+        for (int i = 0; i < src->trial->spec->metric_count; i++)
             cs_buf_addf(out, ",%s", cs_format_double(number, src->trial->rows[e].value[i]));
         cs_buf_adds(out, "\n");
     }
@@ -232,7 +268,7 @@ static struct ckpt_trailer *make_trailers(size_t *count, const struct source *sr
     const struct train_trial *trial = src->trial;
     const char *const *tags = train_spec_tags(trial->spec);
     struct ckpt_trailer *t =
-        cs_arena_alloc(arena, (trial->spec->setting_count + ROW_COUNT + 8) * sizeof *t);
+        cs_arena_alloc(arena, (trial->spec->setting_count + TRAIN_METRICS_MAX + 8) * sizeof *t);
     char number[CS_DOUBLE_MAX];
     size_t n = 0;
 
@@ -245,7 +281,7 @@ static struct ckpt_trailer *make_trailers(size_t *count, const struct source *sr
         "seed", cs_arena_printf(arena, "%llu", (unsigned long long) trial->spec->seed)};
     t[n++] = (struct ckpt_trailer){"trial-id", trial->spec->id};
     t[n++] = (struct ckpt_trailer){"epoch", cs_arena_printf(arena, "%d", src->standing->epoch)};
-    for (int i = 0; i < ROW_COUNT && src->standing->epoch > 0; i++) {
+    for (int i = 0; i < src->trial->spec->metric_count && src->standing->epoch > 0; i++) {
         const double v = trial->rows[src->standing->epoch - 1].value[i];
         t[n++] =
             (struct ckpt_trailer){tags[i], cs_arena_strdup(arena, cs_format_double(number, v))};
@@ -339,7 +375,7 @@ static struct train_rate decode_rate(const json_t *from, double initial_lr)
 static int decode_state(struct train_trial *trial, const json_t *root, struct cs_error *err)
 {
     struct train_standing *s = &trial->now;
-    const json_t *sums = json_object_get(root, "sums"), *rates = json_object_get(root, "rates");
+    const json_t *rates = json_object_get(root, "rates");
     const char *state = cs_json_get_text(root, "state", "");
 
     if (strcmp(cs_json_get_text(root, "id", ""), trial->spec->id) != 0)
@@ -351,15 +387,7 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
     }
     s->epoch = (int) cs_json_get_int(root, "epoch", -1);
     s->step = (int) cs_json_get_int(root, "step", -1);
-    s->sums = (struct train_sums){
-        .loss = cs_json_get_number(sums, "loss", 0),
-        .batch_means = cs_json_get_number(sums, "batch_means", 0),
-        .correct = cs_json_get_int(sums, "correct", 0),
-        .samples = cs_json_get_int(sums, "samples", 0),
-        .batches = cs_json_get_int(sums, "batches", 0),
-        .norm = cs_json_get_number(sums, "norm", 0),
-        .norms = cs_json_get_int(sums, "norms", 0),
-    };
+    s->sums = decode_sums(json_object_get(root, "sums"));
     for (int i = 0; i < trial->spec->group_count * KERN_MEMORY; i++)
         s->memory[i] =
             cs_json_number_value(json_array_get(json_object_get(root, "optimizer"), (size_t) i), 0);
@@ -380,21 +408,50 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
     return 0;
 }
 
-/* "inf" and "nan" are written by cs_format_double; strtod reads them back. */
+/*
+ * The columns of the header line, as places in a row; -1 for one that is none of the trial's tags. How many; *at ends up
+ * behind the line.
+ */
+static int decode_header(int *place, const struct train_trial *trial, const char **at)
+{
+    int count = 0;
+
+    *at += strcspn(*at, ",\n");
+    for (; **at == ',' && count < TRAIN_METRICS_MAX; count++) {
+        char tag[64];
+        const size_t size = strcspn(++*at, ",\n");
+        snprintf(tag, sizeof tag, "%.*s", (int) size, *at);
+        place[count] = train_spec_column(trial->spec, tag);
+        *at += size;
+    }
+    *at += **at == '\n';
+    return count;
+}
+
+/*
+ * "inf" and "nan" are written by cs_format_double; strtod reads them back. A column that an older csweep did not write
+ * is NaN.
+ */
 static int decode_curve(struct train_trial *trial, const char *text, struct cs_error *err)
 {
-    const char *at = strchr(text, '\n');
+    const char *at = text;
+    int place[TRAIN_METRICS_MAX];
+    const int columns = decode_header(place, trial, &at);
 
     for (int e = 0; e < trial->now.epoch; e++) {
         char *end;
-        if (!at || strtol(at + 1, &end, 10) != e + 1)
+        for (int i = 0; i < trial->spec->metric_count; i++)
+            trial->rows[e].value[i] = NAN;
+        if (strtol(at, &end, 10) != e + 1)
             return corrupt(trial, "curve.csv: an epoch is missing", err);
-        for (int i = 0; i < ROW_COUNT; i++) {
+        for (int i = 0; i < columns; i++) {
             if (*end != ',')
                 return corrupt(trial, "curve.csv: a column is missing", err);
-            trial->rows[e].value[i] = strtod(end + 1, &end);
+            const double value = strtod(end + 1, &end);
+            if (place[i] >= 0)
+                trial->rows[e].value[place[i]] = value;
         }
-        at = strchr(end, '\n');
+        at = end + (*end == '\n');
     }
     return 0;
 }

@@ -169,7 +169,7 @@ static void send_progress(struct batch *b, double samples_per_second)
         cs_json_set(line, "epoch", json_integer(b->trial[k]->now.epoch + 1));
         cs_json_set(line, "step", json_integer(train_bundle_step(b->bundle)));
         cs_json_set(line, "steps", json_integer(train_bundle_steps(b->bundle)));
-        cs_json_set(line, "loss", cs_json_number(sums->loss / (double) sums->samples));
+        cs_json_set(line, "loss", cs_json_number(sums->of.loss / sums->of.weight));
         cs_json_set(line, "samples_per_second", cs_json_number(samples_per_second));
         send(b->worker, line);
     }
@@ -187,36 +187,30 @@ static void send_epoch(const struct batch *b, const struct train_trial *trial, d
     send(b->worker, line);
 }
 
-static double mean_loss(const struct train_spec *spec, const struct train_sums *s)
-{
-    return spec->loss_average_batches ? s->batch_means / (double) s->batches
-                                      : s->loss / (double) s->samples;
-}
-
-/* evaluated: else the epoch was cut short, and there are no values of its end. */
-static struct train_row make_row(const struct batch *b, int k, bool evaluated)
+/* whole: else the epoch was cut short, and there are no values of its end. */
+static struct train_row make_row(const struct batch *b, int k, bool whole)
 {
     const struct train_trial *trial = b->trial[k];
-    const struct train_sums *train = train_bundle_sums(b->bundle, k), *val = &b->val[k];
+    const struct train_measured measured = {
+        .sums = {train_bundle_sums(b->bundle, k), &b->val[k]},
+        .spread = {b->worker->data->spread[0], b->worker->data->spread[1]},
+        .labels = trial->spec->targets == KERN_CLASSES ? 1 : trial->spec->width,
+        .batch_means = trial->spec->loss_average_batches,
+        .lr = trial->now.rate[0].lr,
+        .norm = b->grad_norm[k],
+        .whole = whole,
+    };
     struct train_row row;
 
-    row.value[ROW_LOSS_TRAIN] = mean_loss(trial->spec, train);
-    row.value[ROW_ACCURACY_TRAIN] = (double) train->correct / (double) train->samples;
-    row.value[ROW_LOSS_VAL] = mean_loss(trial->spec, val);
-    row.value[ROW_ACCURACY_VAL] = (double) val->correct / (double) val->samples;
-    row.value[ROW_LR] = trial->now.rate[0].lr;
-    row.value[ROW_GRAD_NORM] = b->grad_norm[k];
-    if (!evaluated)
-        row.value[ROW_LOSS_VAL] = row.value[ROW_ACCURACY_VAL] = row.value[ROW_GRAD_NORM] = NAN;
+    train_row_fill(&row, trial->spec, &measured);
     return row;
 }
 
 /* How far the walk over the bundle goes on: 0 when the trial has left and another stands at k. */
-static int end_epoch(struct batch *b, int k, bool evaluated, double seconds,
-                     double samples_per_second)
+static int end_epoch(struct batch *b, int k, bool whole, double seconds, double samples_per_second)
 {
     struct train_trial *trial = b->trial[k];
-    const struct train_row row = make_row(b, k, evaluated);
+    const struct train_row row = make_row(b, k, whole);
     struct cs_error err;
     int rc = train_trial_end_epoch(trial, b->bundle, k, &row, seconds, samples_per_second, &err);
 
@@ -243,7 +237,7 @@ static int end_epoch(struct batch *b, int k, bool evaluated, double seconds,
 static void end_diverged(struct batch *b, double seconds, double samples_per_second)
 {
     for (int k = 0; k < b->count;) {
-        if (isfinite(train_bundle_sums(b->bundle, k)->loss))
+        if (isfinite(train_bundle_sums(b->bundle, k)->of.loss))
             k++;
         else
             k += end_epoch(b, k, false, seconds, samples_per_second);

@@ -20,6 +20,7 @@
 #include "kernels/cpu/noise.h"
 #include "kernels/cpu/pool.h"
 #include "kernels/cpu/product.h"
+#include "kernels/cpu/softmax.h"
 
 static void cpu_relu(float *x, size_t count)
 {
@@ -117,7 +118,8 @@ const struct kern_ops TABLE_NAME(KERN_INSTANCE) = {
     .dropout = cpu_dropout,
     .mask = cpu_mask,
     .bias_grad = cpu_bias_grad,
-    .cross_entropy = cpu_cross_entropy,
+    .loss = cpu_loss,
+    .softmax = cpu_softmax,
     .sum_squares = cpu_sum_squares,
     .add = cpu_add,
     .scale = cpu_scale,

@@ -14,6 +14,8 @@ enum { LOSS_ROWS = LANE_STRIP / VEC_LANES };
 struct lane_loss {
     float max[LANE_STRIP], sum[LANE_STRIP], at_label[LANE_STRIP], value[LANE_STRIP];
     int32_t label[LANE_STRIP], best[LANE_STRIP];
+    int32_t before
+        [LANE_STRIP]; /* classes that stand before the label's, where there are more than KERN_TOP */
 };
 
 /* x[class][LANE_STRIP] = logits of the samples from `row` on; zeros past the last. */
@@ -40,7 +42,7 @@ static void lane_loss_values(struct lane_loss *RESTRICT l, float *RESTRICT x, in
 {
     for (int i = 0; i < LANE_STRIP; i++) {
         l->max[i] = -INFINITY;
-        l->best[i] = 0;
+        l->best[i] = l->before[i] = 0;
         l->sum[i] = l->at_label[i] = 0.0f;
     }
     for (int32_t c = 0; c < classes; c++)
@@ -49,6 +51,11 @@ static void lane_loss_values(struct lane_loss *RESTRICT l, float *RESTRICT x, in
             l->best[i] = v > l->max[i] ? c : l->best[i];
             l->max[i] = v > l->max[i] ? v : l->max[i];
             l->at_label[i] = l->label[i] == c ? v : l->at_label[i];
+        }
+    for (int32_t c = 0; c < classes && classes > KERN_TOP; c++)
+        for (int i = 0; i < LANE_STRIP; i++) {
+            const float v = x[c * LANE_STRIP + i], own = l->at_label[i];
+            l->before[i] += (v > own) | ((v == own) & (c < l->label[i]));
         }
     for (int32_t c = 0; c < classes; c++)
         for (int i = 0; i < LANE_STRIP; i++) {
@@ -75,19 +82,36 @@ static void lane_loss_gradients(const struct lane_loss *RESTRICT l, float *RESTR
     }
 }
 
+static void lane_loss_count(int64_t *counts, int32_t best, int32_t label)
+{
+    counts[3 * best] += best == label;
+    counts[3 * best + 1]++;
+    counts[3 * label + 2]++;
+}
+
+static void lane_loss_sums(const struct kern_lanes_batch *b, const struct lane_loss *l,
+                           int32_t classes, size_t live)
+{
+    for (size_t i = 0; i < live * VEC_LANES; i++) {
+        struct kern_loss_sums *sums = &b->sums[i % VEC_LANES];
+        sums->loss += (double) l->value[i];
+        sums->correct += l->best[i] == l->label[i];
+        sums->top += classes > KERN_TOP && l->before[i] < KERN_TOP;
+        if (b->counts)
+            lane_loss_count(b->counts + i % VEC_LANES * b->counts_stride, l->best[i], l->label[i]);
+    }
+}
+
 static void lane_loss(const struct lane_pass *pass)
 {
-    const struct kern_lanes_batch *b = pass->batch;
+    const int32_t classes = pass->net->width[pass->net->layers];
 
     for (size_t row = 0; row < pass->rows; row += LOSS_ROWS) {
         const size_t left = pass->rows - row, live = left < LOSS_ROWS ? left : LOSS_ROWS;
         struct lane_loss l;
         lane_loss_load(&l, pass, row, live);
-        lane_loss_values(&l, pass->loss, pass->net->width[pass->net->layers]);
-        for (size_t i = 0; i < live * VEC_LANES; i++) {
-            b->loss[i % VEC_LANES] += (double) l.value[i];
-            b->correct[i % VEC_LANES] += l.best[i] == l.label[i];
-        }
+        lane_loss_values(&l, pass->loss, classes);
+        lane_loss_sums(pass->batch, &l, classes, live);
         if (pass->training)
             lane_loss_gradients(&l, pass->loss, pass, row, live);
     }

@@ -201,8 +201,7 @@ struct mlp {
     struct kern_step step;
     double args[KERN_OPTIM_ARGS];
     int64_t t;
-    double loss;
-    int64_t correct;
+    struct kern_loss_sums sums;
 };
 
 static void mlp_init(struct mlp *m, const struct kern_ops *ops, const uint8_t *pixels,
@@ -327,15 +326,17 @@ static void mlp_step(void *arg)
     mlp_gather(m, label);
     for (int l = 0; l < LAYERS; l++)
         mlp_forward(m, l);
-    m->ops->cross_entropy(&(struct kern_cross_entropy){.trials = 1,
-                                                       .rows = BATCH,
-                                                       .classes = CLASSES,
-                                                       .x = m->x[LAYERS],
-                                                       .label = label,
-                                                       .dx = m->dy[LAYERS],
-                                                       .dxt = m->dyt[LAYERS],
-                                                       .loss = &m->loss,
-                                                       .correct = &m->correct});
+    const struct kern_loss_numbers plain = kern_loss_plain();
+    m->ops->loss(&(struct kern_loss_call){.kind = kern_loss_find("cross_entropy"),
+                                          .trials = 1,
+                                          .rows = BATCH,
+                                          .outputs = CLASSES,
+                                          .x = m->x[LAYERS],
+                                          .label = label,
+                                          .dx = m->dy[LAYERS],
+                                          .dxt = m->dyt[LAYERS],
+                                          .numbers = &plain,
+                                          .sums = &m->sums});
     for (int l = LAYERS - 1; l >= 0; l--)
         mlp_backward(m, l);
 }
@@ -376,7 +377,7 @@ static void print_steps(const struct kern_ops *ops)
         t = measure(mlp_step, &m, 1000, 1);
         printf("step %-4s p5 %7.1f median %7.1f us, %.3f x floor, mean loss %.4f\n",
                m.step.optim->name, 1e6 * t.quick, 1e6 * t.median, 1e6 * t.quick / floor_us,
-               m.loss / (double) (m.t * BATCH));
+               m.sums.loss / (double) (m.t * BATCH));
     }
     kern_cpu_skip = KERN_SKIP_CHOOSE;
     free(pixels);
@@ -463,7 +464,7 @@ enum { EPOCH = 938, TIMED = 300, TURN = 10 };
 
 static bool same_state(const struct mlp *m, const struct mlp *n)
 {
-    bool same = m->loss == n->loss && m->correct == n->correct;
+    bool same = m->sums.loss == n->sums.loss && m->sums.correct == n->sums.correct;
 
     for (int l = 0; l < LAYERS; l++) {
         const size_t out = kern_pad((size_t) widths[l + 1]);

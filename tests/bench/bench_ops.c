@@ -77,9 +77,9 @@ static void call_gather(void *arg)
     ops->gather(arg);
 }
 
-static void call_cross_entropy(void *arg)
+static void call_loss(void *arg)
 {
-    ops->cross_entropy(arg);
+    ops->loss(arg);
 }
 
 static void call_activate(void *arg)
@@ -109,9 +109,8 @@ static void call_transpose(void *arg)
 
 static void bench_batch(void)
 {
-    double p = 0.2, loss = 0;
+    double p = 0.2;
     uint64_t seed = 1;
-    int64_t correct = 0;
     int32_t label[BATCH];
     uint32_t index[BATCH];
     float *x = numbers((size_t) BATCH * PIXELS, 1), *xt = numbers((size_t) BATCH * PIXELS, 1);
@@ -127,15 +126,19 @@ static void bench_batch(void)
                                  .std = 1,
                                  .x = x,
                                  .xt = xt};
-    struct kern_cross_entropy loss_call = {.trials = 1,
-                                           .rows = BATCH,
-                                           .classes = CLASSES,
-                                           .x = numbers(BATCH * 16, 1),
-                                           .label = label,
-                                           .dx = x,
-                                           .dxt = xt,
-                                           .loss = &loss,
-                                           .correct = &correct};
+    const struct kern_loss_numbers plain = kern_loss_plain();
+    struct kern_loss_sums sums = {0};
+    float *target = numbers(BATCH * 16, 1);
+    struct kern_loss_call loss = {.trials = 1,
+                                  .rows = BATCH,
+                                  .outputs = CLASSES,
+                                  .x = numbers(BATCH * 16, 1),
+                                  .label = label,
+                                  .target = target,
+                                  .dx = x,
+                                  .dxt = xt,
+                                  .numbers = &plain,
+                                  .sums = &sums};
 
     for (int i = 0; i < BATCH; i++) {
         label[i] = i % CLASSES;
@@ -146,11 +149,18 @@ static void bench_batch(void)
     print_each("gather, both forms", measure(call_gather, &gather, 1), BATCH * PIXELS);
     print_each("transpose", measure(call_transpose, &(struct transposition){x, xt}, 1),
                BATCH * WIDTH);
-    print_batch("cross-entropy, 64 x 10", measure(call_cross_entropy, &loss_call, 20));
+    for (const struct kern_loss *const *kind = kern_losses(); *kind; kind++) {
+        char name[64];
+        loss.kind = *kind;
+        loss.targets = (*kind)->takes[KERN_VALUES] ? KERN_VALUES : KERN_CLASSES;
+        snprintf(name, sizeof name, "%s, 64 x 10", (*kind)->name);
+        print_batch(name, measure(call_loss, &loss, 20));
+    }
     free(x);
     free(xt);
     free(pixels);
-    free((float *) loss_call.x);
+    free((float *) loss.x);
+    free(target);
 }
 
 static void call_batchnorm(void *arg)

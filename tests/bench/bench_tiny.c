@@ -94,7 +94,7 @@ static struct timing measure(const struct kern_ops *ops, const char *optimizer, 
     qsort(seconds, (size_t) epochs, sizeof *seconds, compare_doubles);
     qsort(evaluate, (size_t) epochs, sizeof *evaluate, compare_doubles);
     const struct timing t = {1e6 * seconds[epochs / 20] / steps, 1e6 * seconds[epochs / 2] / steps,
-                             1e6 * evaluate[epochs / 2] / (double) (count * val[0].samples)};
+                             1e6 * evaluate[epochs / 2] / (double) (count * val[0].of.samples)};
     train_bundle_free(b);
     train_data_free(data);
     for (int k = 0; k < count; k++)

@@ -81,7 +81,7 @@ static long run_epoch(train_bundle *b, int trials, long left)
     printf("epoch %2d: mean %8.2f median ", epoch + 1, sum / count);
     qsort(us, (size_t) count, sizeof *us, compare_doubles);
     printf("%8.2f p5 %8.2f us, loss %.4f\n", us[count / 2], us[count / 20],
-           s->loss / (double) s->samples);
+           s->of.loss / s->of.weight);
     free(us);
     return count;
 }
@@ -122,8 +122,8 @@ int main(int argc, char **argv)
         const double start = now();
         train_bundle_evaluate(b, val);
         printf("          validation %.3f us a sample, accuracy %.4f\n",
-               1e6 * (now() - start) / (double) (o.trials * val[0].samples),
-               (double) val[0].correct / (double) val[0].samples);
+               1e6 * (now() - start) / (double) (o.trials * val[0].of.samples),
+               (double) val[0].of.correct / (double) val[0].of.samples);
     }
     train_bundle_free(b);
     train_data_free(data);

@@ -99,8 +99,22 @@ def initial_normal(seed, index, count):
 # ---- data ----
 
 
-def random_values(count):
-    return polar(count, lambda places, attempt: philox(0, places, 0, 2 * attempt, DATA << 16))
+INPUTS, WEIGHTS, NOISE = 0, 1, 2
+
+
+def random_values(count, what=INPUTS, first=0):
+    """Places first ... of one purpose. Marsaglia's polar method: pairs in (-1, 1) until inside the circle; one number per pair."""
+    out, left = np.zeros(count, np.float32), np.arange(count)
+    attempt = 0
+    while left.size:
+        u = uniform(philox(0, first + left, 0, 2 * attempt, DATA << 16 | what))
+        x, y = np.float32(2) * u[:, 0] - np.float32(1), np.float32(2) * u[:, 1] - np.float32(1)
+        s = x * x + y * y
+        inside = (s < 1) & (s > 0)
+        s_in = s[inside].astype(np.float64)
+        out[left[inside]] = (x[inside] * np.sqrt(-2 * np.log(s_in) / s_in)).astype(np.float32)
+        left, attempt = left[~inside], attempt + 1
+    return out
 
 
 def random_data(rows, columns):
@@ -109,6 +123,20 @@ def random_data(rows, columns):
     values = random_values(total * columns).reshape(total, columns)
     labels = (values.sum(axis=1, dtype=np.float64) > 0).astype(np.int64)
     return (values[:rows], labels[:rows]), (values[rows:], labels[rows:])
+
+
+def linear_data(rows, columns, outputs, noise=None):
+    """`regression ROWSxCOLUMNS outputs= noise=`, or without noise `random ROWSxCOLUMNS labels=`: x . w + b, and what it says."""
+    total = rows + (rows + 4) // 5
+    values = random_values(total * columns).reshape(total, columns)
+    w = random_values(outputs * (columns + 1), WEIGHTS).reshape(outputs, columns + 1).astype(np.float64)
+    y = values.astype(np.float64) @ w[:, :-1].T
+    if noise is None:
+        y = y > 0
+    else:
+        y = y + w[:, -1] + noise * random_values(total * outputs, NOISE).reshape(total, outputs).astype(np.float64)
+    y = y.astype(np.float32)
+    return (values[:rows], y[:rows]), (values[rows:], y[rows:])
 
 
 def idx(name):
@@ -185,6 +213,7 @@ ACTIVATIONS = {
     "relu": torch.nn.ReLU, "gelu": torch.nn.GELU, "gelu_tanh": lambda: torch.nn.GELU(approximate="tanh"),
     "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid, "leaky_relu": torch.nn.LeakyReLU, "elu": torch.nn.ELU,
     "silu": torch.nn.SiLU, "softplus": torch.nn.Softplus,
+    "softmax": lambda: torch.nn.Softmax(1), "log_softmax": lambda: torch.nn.LogSoftmax(1),
 }
 
 

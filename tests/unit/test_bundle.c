@@ -130,8 +130,8 @@ static void train(struct outcome *out, const char *ops, struct train_spec *const
         sums[k] = *train_bundle_sums(b, k);
     train_bundle_evaluate(b, val);
     for (int k = 0; k < count; k++) {
-        assert_int_equal(sums[k].samples, 101);
-        assert_int_equal(val[k].samples, 21);
+        assert_int_equal(sums[k].of.samples, 101);
+        assert_int_equal(val[k].of.samples, 21);
         assert_true(train_bundle_finite(b, k));
         take(&out[k], b, k, specs[k], &sums[k], &val[k], norm[k]);
     }

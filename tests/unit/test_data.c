@@ -19,6 +19,7 @@
 #include "common/cs_io.h"
 #include "kernels/math/philox.h"
 #include "trainer/data/data.h"
+#include "trainer/data/draw.h"
 #include "trainer/spec.h"
 
 #define FOLDER "/usr/share/datasets/fashion-mnist"
@@ -26,15 +27,20 @@
 static struct train_spec *make_spec(const char *dataset, const char *path, const char *limit,
                                     const char *val_split, uint64_t seed)
 {
-    const struct train_setting settings[] = {
-        {"dataset", dataset, 0},
-        {"path", path, 0},
-        {"limit", limit, 0},
-        {"val_split", val_split, 0},
-        {"layers", "flatten > linear 1000", 0},
-    };
+    struct train_data_info info;
     struct train_spec *spec = NULL;
     struct cs_error err;
+    char layers[64];
+
+    if (train_data_describe(&info, dataset, &err) < 0)
+        fail_msg("%s", err.detail);
+    const bool classes = info.targets == KERN_CLASSES;
+    snprintf(layers, sizeof layers, "flatten > linear %d", classes ? 1000 : info.width);
+    const struct train_setting settings[] = {
+        {"dataset", dataset, 0}, {"path", path, 0},
+        {"limit", limit, 0},     {"val_split", val_split, 0},
+        {"layers", layers, 0},   {"loss", classes ? "cross_entropy" : "mse", 0},
+    };
 
     if (train_spec_create(&spec, settings, CS_COUNT(settings), seed, &err) < 0)
         fail_msg("%s", err.detail);
@@ -84,8 +90,10 @@ static void random_has_the_stated_sizes(void **state)
         assert_int_equal(train_data_describe(&info, rows[i].dataset, NULL), 0);
         assert_int_equal(info.train_count, rows[i].train);
         assert_int_equal(info.test_count, rows[i].val);
-        assert_int_equal(info.classes, rows[i].classes);
-        assert_int_equal(d->classes, rows[i].classes);
+        assert_int_equal(info.targets, KERN_CLASSES);
+        assert_int_equal(d->targets, KERN_CLASSES);
+        assert_int_equal(info.width, rows[i].classes);
+        assert_int_equal(d->width, rows[i].classes);
         assert_int_equal(d->shape.ndim, 1);
         assert_int_equal(d->shape.dim[0], rows[i].columns);
         assert_int_equal(d->train.count, rows[i].train);
@@ -177,7 +185,8 @@ static void refused(const char *dataset, int code, const char *message)
 static void refusals_of_the_name(void **state)
 {
     static const char shape[] =
-        "expected `random NxD sum>0` or `random NxD classes=C` with N x D <= 10^8";
+        "expected `random NxD sum>0`, `random NxD classes=C` or `random NxD labels=L` with N x D "
+        "<= 10^8";
     static const char *const bad_shape[] = {"random",
                                             "random ",
                                             "random 5",
@@ -207,6 +216,10 @@ static void refusals_of_the_name(void **state)
                                             " classes=2x",
                                             " classes=100001",
                                             " classes=4294967298",
+                                            " labels=0",
+                                            " labels=2 ",
+                                            " labels=100001",
+                                            " label=2",
                                             "x2 sum>0"};
 
     (void) state;
@@ -214,15 +227,103 @@ static void refusals_of_the_name(void **state)
         refused(bad_shape[i], CS_EPARSE, shape);
     for (size_t i = 0; i < CS_COUNT(bad_label); i++) {
         char *text = cs_xasprintf("random 5x4%s", bad_label[i]);
-        refused(text, CS_EPARSE, "expected sum>0 or classes=C (C >= 2) after random 5x4");
+        refused(text, CS_EPARSE, "expected sum>0, classes=C (C >= 2) or labels=L after random 5x4");
         free(text);
     }
     refused("randon 5x4 sum>0", CS_ENONAME, "no such dataset; did you mean random?");
-    refused("cifar10", CS_ENONAME, "no such dataset; datasets are fashion-mnist, random");
-    refused("", CS_ENONAME, "no such dataset; datasets are fashion-mnist, random");
+    refused("cifar10", CS_ENONAME,
+            "no such dataset; datasets are fashion-mnist, random, regression");
+    refused("", CS_ENONAME, "no such dataset; datasets are fashion-mnist, random, regression");
     refused("fashion-mnist x", CS_EPARSE, "unexpected x after fashion-mnist");
+    static const char *const bad_size[] = {"regression", "regression 5", "regression 0x5",
+                                           "regression 5x4x3", "regression 5x4noise=1"};
+    for (size_t i = 0; i < CS_COUNT(bad_size); i++)
+        refused(bad_size[i], CS_EPARSE,
+                "expected `regression NxD [outputs=K] [noise=S]` with N x D <= 10^8");
+    static const char *const bad_word[] = {"outputs=0", "outputs=x", "outputs=2x", "noise=-1",
+                                           "noise=x",   "noise=inf", "sum>0",      ""};
+    for (size_t i = 0; i < CS_COUNT(bad_word); i++) {
+        char *text = cs_xasprintf("regression 5x4 %s", bad_word[i]);
+        char *message = cs_xasprintf("%s: expected outputs=K (K >= 1) or noise=S (S in [0, 1e6]) "
+                                     "after regression 5x4",
+                                     bad_word[i]);
+        refused(text, CS_EPARSE, message);
+        free(text);
+        free(message);
+    }
     struct train_data_info info;
     assert_int_equal(train_data_describe(&info, "random 100000x1000 classes=100000", NULL), 0);
+}
+
+/* w_k, b_k: draws of places k (D + 1) ... of the weights. */
+static double linear(const float *x, int columns, uint64_t k, bool with_bias)
+{
+    double sum = 0;
+
+    for (uint64_t c = 0; c < (uint64_t) columns; c++)
+        sum += (double) x[c] *
+               (double) train_draw_normal(TRAIN_DRAW_WEIGHTS, k * ((uint64_t) columns + 1) + c);
+    return sum + (with_bias
+                      ? (double) train_draw_normal(
+                            TRAIN_DRAW_WEIGHTS, k * ((uint64_t) columns + 1) + (uint64_t) columns)
+                      : 0);
+}
+
+static void regression_is_linear(void **state)
+{
+    struct train_data *d = load("regression 300x4 outputs=2 noise=0.5"),
+                      *exact = load("regression 300x4 noise=0"), *same = load("random 300x4 sum>0");
+    double noise = 0, spread = 0, mean[2] = {0};
+
+    (void) state;
+    assert_int_equal(d->targets, KERN_VALUES);
+    assert_int_equal(d->width, 2);
+    assert_null(d->train.labels);
+    assert_int_equal(d->train.count, 300);
+    assert_int_equal(d->val.count, 60);
+    assert_ptr_equal(d->val.targets, d->train.targets + 600);
+    assert_memory_equal(d->train.values, same->train.values, 360 * 4 * sizeof(float));
+    for (uint64_t r = 0; r < 360; r++)
+        for (uint64_t k = 0; k < 2; k++) {
+            const double rest =
+                (double) d->train.targets[2 * r + k] - linear(d->train.values + 4 * r, 4, k, true);
+            assert_true(fabs(rest - 0.5 * (double) train_draw_normal(TRAIN_DRAW_NOISE, 2 * r + k)) <
+                        1e-6);
+            noise += rest * rest / 720;
+            mean[k] += r < 300 ? (double) d->train.targets[2 * r + k] / 300 : 0;
+        }
+    assert_true(noise > 0.2 && noise < 0.3);
+    for (size_t r = 0; r < 300; r++)
+        for (size_t k = 0; k < 2; k++)
+            spread += pow((double) d->train.targets[2 * r + k] - mean[k], 2);
+    assert_true(fabs(d->spread[0] - spread) < 1e-9 * spread);
+    for (size_t r = 0; r < 360; r++)
+        assert_true(fabs((double) exact->train.targets[r] -
+                         linear(exact->train.values + 4 * r, 4, 0, true)) < 1e-6);
+    train_data_free(d);
+    train_data_free(exact);
+    train_data_free(same);
+}
+
+static void labels_are_set_by_directions(void **state)
+{
+    struct train_data *d = load("random 400x6 labels=3");
+    int set[3] = {0};
+
+    (void) state;
+    assert_int_equal(d->targets, KERN_FRACTIONS);
+    assert_int_equal(d->width, 3);
+    assert_true(d->spread[0] == 0);
+    for (uint64_t r = 0; r < 480; r++)
+        for (uint64_t l = 0; l < 3; l++) {
+            const float t = d->train.targets[3 * r + l];
+            const double side = linear(d->train.values + 6 * r, 6, l, false);
+            assert_true(t == (side > 0 ? 1.0f : 0.0f));
+            set[l] += t > 0;
+        }
+    for (int l = 0; l < 3; l++)
+        assert_in_range(set[l], 190, 290);
+    train_data_free(d);
 }
 
 /* Every training row is on one side exactly, and which is the same for every seed. */
@@ -470,7 +571,7 @@ static void fashion_mnist_is_read_as_it_is(void **state)
     struct train_data *d = load("fashion-mnist");
     assert_int_equal(d->shape.ndim, 3);
     assert_int_equal(train_shape_size(&d->shape), 784);
-    assert_int_equal(d->classes, 10);
+    assert_int_equal(d->width, 10);
     side_is(&d->train, "train", 60000);
     side_is(&d->val, "t10k", 10000);
     for (int i = 0; i < 10; i++) {
@@ -721,6 +822,8 @@ int main(void)
         cmocka_unit_test(random_has_the_stated_sizes),
         cmocka_unit_test(random_values_are_normal_and_fixed_by_their_place),
         cmocka_unit_test(labels_follow_their_rule),
+        cmocka_unit_test(regression_is_linear),
+        cmocka_unit_test(labels_are_set_by_directions),
         cmocka_unit_test(refusals_of_the_name),
         cmocka_unit_test(the_split_is_disjoint_complete_and_fixed),
         cmocka_unit_test(limit_keeps_the_first_rows_and_the_test_set),

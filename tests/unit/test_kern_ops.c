@@ -242,72 +242,6 @@ static void check_gather(const struct kern_ops *ops, int trials, int rows, int c
     free(index);
 }
 
-/* One run's results, to compare. */
-struct losses {
-    float *dx, *dxt;
-    double loss[3];
-    int64_t correct[3];
-};
-
-static void run_cross_entropy(const struct kern_ops *ops, struct kern_cross_entropy e,
-                              struct losses *out, bool gradients)
-{
-    out->dx = test_buffer((size_t) e.trials * e.dx_stride);
-    out->dxt = test_buffer((size_t) e.trials * e.dxt_stride);
-    for (int t = 0; t < 3; t++) {
-        out->loss[t] = 0.25 * t;
-        out->correct[t] = t;
-    }
-    e.dx = gradients ? out->dx : NULL;
-    e.dxt = gradients ? out->dxt : NULL;
-    e.loss = out->loss;
-    e.correct = out->correct;
-    ops->cross_entropy(&e);
-}
-
-static void check_cross_entropy_as(const struct kern_ops *ops, const struct kern_cross_entropy *e,
-                                   bool gradients)
-{
-    struct losses want, is;
-
-    run_cross_entropy(&kern_ref, *e, &want, gradients);
-    run_cross_entropy(ops, *e, &is, gradients);
-    assert_true(test_equal(is.dx, want.dx, (size_t) e->trials * e->dx_stride, ops->instance));
-    assert_true(test_equal(is.dxt, want.dxt, (size_t) e->trials * e->dxt_stride, ops->instance));
-    assert_memory_equal(is.loss, want.loss, sizeof is.loss);
-    assert_memory_equal(is.correct, want.correct, sizeof is.correct);
-    free(want.dx);
-    free(want.dxt);
-    free(is.dx);
-    free(is.dxt);
-}
-
-static void check_cross_entropy(const struct kern_ops *ops, int trials, int rows, int cols)
-{
-    enum { MOST_ROWS = 65 };
-    uint32_t random = 12;
-    int32_t label[3 * MOST_ROWS];
-    float *x = test_matrices(trials, rows, cols, &random);
-    const struct kern_cross_entropy e = {.trials = trials,
-                                         .rows = rows,
-                                         .classes = cols,
-                                         .x = x,
-                                         .x_stride = test_stride((size_t) rows, (size_t) cols),
-                                         .label = label,
-                                         .label_stride = MOST_ROWS,
-                                         .dx_stride = test_stride((size_t) rows, (size_t) cols),
-                                         .dxt_stride = test_stride((size_t) cols, (size_t) rows)};
-
-    for (int i = 0; i < 3 * MOST_ROWS; i++)
-        label[i] = (int32_t) (test_random(&random) % (uint32_t) cols);
-    for (size_t i = 0; i < (size_t) trials * e.x_stride; i += 3)
-        if (!isnan(x[i]))
-            x[i] *= 40; /* padding stays 0 */
-    check_cross_entropy_as(ops, &e, true);
-    check_cross_entropy_as(ops, &e, false);
-    free(x);
-}
-
 #define OVER_SHAPES(NAME)                      \
     static void test_ops__##NAME(void **state) \
     {                                          \
@@ -322,7 +256,6 @@ OVER_SHAPES(relu)
 OVER_SHAPES(dropout)
 OVER_SHAPES(mask)
 OVER_SHAPES(gather)
-OVER_SHAPES(cross_entropy)
 
 /* The whole width of an image. */
 static void test_ops__gather_784(void **state)
@@ -330,32 +263,6 @@ static void test_ops__gather_784(void **state)
     (void) state;
     for (const struct kern_ops *const *k = test_instances(); *k; k++)
         check_gather(*k, 3, 64, 784);
-}
-
-/* The loss of a small batch against double, and its gradient's sum. */
-static void test_ops__cross_entropy_value(void **state)
-{
-    _Alignas(64) float x[2 * 16] = {1, 2, 3, [16] = 0, 0, 5}, dx[2 * 16], dxt[3 * 16];
-    const int32_t label[] = {0, 2};
-    double loss = 0;
-    int64_t correct = 0;
-    const struct kern_cross_entropy e = {.trials = 1,
-                                         .rows = 2,
-                                         .classes = 3,
-                                         .x = x,
-                                         .label = label,
-                                         .dx = dx,
-                                         .dxt = dxt,
-                                         .loss = &loss,
-                                         .correct = &correct};
-    const double want = log(exp(1) + exp(2) + exp(3)) - 1 + log(2 + exp(5)) - 5;
-
-    (void) state;
-    kern_ref.cross_entropy(&e);
-    assert_true(fabs(loss - want) < 1e-6);
-    assert_int_equal(correct, 1);
-    assert_true(fabs((double) dx[0] - (exp(1) / (exp(1) + exp(2) + exp(3)) - 1) / 2) < 1e-7);
-    assert_true(dxt[2 * 16 + 1] == dx[16 + 2]);
 }
 
 /* About p of the elements go; the rest are scaled; the draw is the one philox.h names. */
@@ -386,18 +293,11 @@ static void test_ops__dropout_rate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ops__transpose),
-        cmocka_unit_test(test_ops__bias_grad),
-        cmocka_unit_test(test_ops__sum_squares),
-        cmocka_unit_test(test_ops__lerp),
-        cmocka_unit_test(test_ops__relu),
-        cmocka_unit_test(test_ops__dropout),
-        cmocka_unit_test(test_ops__mask),
-        cmocka_unit_test(test_ops__gather),
-        cmocka_unit_test(test_ops__cross_entropy),
-        cmocka_unit_test(test_ops__gather_784),
-        cmocka_unit_test(test_ops__cross_entropy_value),
-        cmocka_unit_test(test_ops__dropout_rate),
+        cmocka_unit_test(test_ops__transpose),   cmocka_unit_test(test_ops__bias_grad),
+        cmocka_unit_test(test_ops__sum_squares), cmocka_unit_test(test_ops__lerp),
+        cmocka_unit_test(test_ops__relu),        cmocka_unit_test(test_ops__dropout),
+        cmocka_unit_test(test_ops__mask),        cmocka_unit_test(test_ops__gather),
+        cmocka_unit_test(test_ops__gather_784),  cmocka_unit_test(test_ops__dropout_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

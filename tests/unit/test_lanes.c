@@ -133,7 +133,7 @@ static void assert_same_evaluation(struct pair *p)
 
     train_bundle_evaluate(p->lanes, sums[0]);
     train_bundle_evaluate(p->plain, sums[1]);
-    assert_true(sums[0][0].samples > 0);
+    assert_true(sums[0][0].of.samples > 0);
     assert_memory_equal(sums[0], sums[1],
                         (size_t) train_bundle_trials(p->plain) * sizeof sums[0][0]);
 }
@@ -462,8 +462,7 @@ static void test_lanes__pixels(void **state)
             const struct kern_lanes_ops *l = (*ops)->lanes;
             const size_t floats = kern_lanes_floats(&net, l->lanes);
             float *w = test_buffer(floats), *work = test_buffer(kern_lanes_work(&net, l->lanes, 7));
-            double loss[2][KERN_LANES_MAX] = {{0}};
-            int64_t correct[2][KERN_LANES_MAX] = {{0}};
+            struct kern_loss_sums sums[2][KERN_LANES_MAX] = {{{0}}};
             for (size_t i = 0; i < floats; i++)
                 w[i] = test_number(&random);
             for (size_t i = 0; i < sizeof pixels; i++)
@@ -477,14 +476,12 @@ static void test_lanes__pixels(void **state)
                                                        .labels = labels,
                                                        .index = index,
                                                        .index_stride = 7,
-                                                       .loss = loss[way],
-                                                       .correct = correct[way]};
+                                                       .sums = sums[way]};
                 l->evaluate(
                     &(struct kern_lanes){.net = &net, .batch = &batch, .w = w, .work = work});
             }
-            assert_true(loss[0][0] > 0);
-            assert_memory_equal(loss[0], loss[1], sizeof loss[0]);
-            assert_memory_equal(correct[0], correct[1], sizeof correct[0]);
+            assert_true(sums[0][0].loss > 0);
+            assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
             free(w);
             free(work);
         }

@@ -71,7 +71,8 @@ static struct train_data *make_images(void)
     }
     data->owned[0] = pixels;
     data->owned[1] = labels;
-    data->classes = 10;
+    data->targets = KERN_CLASSES;
+    data->width = 10;
     data->train = (struct train_side){.pixels = pixels, .labels = labels, .count = SAMPLES};
     data->val = data->train;
     data->train.index = cs_xcalloc(SAMPLES, sizeof(uint32_t));
@@ -93,7 +94,7 @@ static double loss_at(train_bundle *b, const float *w, size_t floats)
     train_bundle_seek(b, 0, 0);
     train_bundle_clear_sums(b);
     train_bundle_train_step(b, &norm);
-    return train_bundle_sums(b, 0)->loss / SAMPLES;
+    return train_bundle_sums(b, 0)->of.loss / SAMPLES;
 }
 
 static bool agree(double g, double slope)

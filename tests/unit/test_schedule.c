@@ -63,7 +63,7 @@ static struct train_clock clock_at(int64_t step)
                                 .steps_per_epoch = STEPS,
                                 .epoch_over = step > 0 && step % STEPS == 0,
                                 .val_loss = epoch < 6 ? 1.0 / (double) (epoch + 1) : 0.2,
-                                .val_accuracy = epoch < 6 ? 0.1 * (double) epoch : 0.5};
+                                .val_score = epoch < 6 ? 0.1 * (double) epoch : 0.5};
 }
 
 /* In force at each step. */

@@ -31,7 +31,7 @@ static struct train_clock clock_at(int epoch, double loss, double accuracy)
                                 .steps_per_epoch = 1,
                                 .epoch_over = epoch > 0,
                                 .val_loss = loss,
-                                .val_accuracy = accuracy};
+                                .val_score = accuracy};
 }
 
 /* rate[0] before the first epoch, rate[e] after epoch e with that epoch's loss and accuracy. */

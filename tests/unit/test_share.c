@@ -25,11 +25,13 @@
 
 static struct train_spec *make_spec(const char *dataset, const char *limit, const char *val_split)
 {
+    const bool classes = !strstr(dataset, "labels=") && !strstr(dataset, "regression");
     const struct train_setting settings[] = {
         {"dataset", dataset, 0},
         {"limit", limit, 0},
         {"val_split", val_split, 0},
-        {"layers", "flatten > linear 10", 0},
+        {"layers", classes ? "flatten > linear 10" : "linear 3", 0},
+        {"loss", classes ? "cross_entropy" : "mse", 0},
     };
     struct train_spec *spec = NULL;
     struct cs_error err;
@@ -50,18 +52,23 @@ static struct train_data *load(const struct train_spec *spec, const char *path)
 }
 
 static void assert_same_side(const struct train_side *a, const struct train_side *b,
-                             size_t features)
+                             size_t features, size_t width)
 {
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->index, b->index, (size_t) a->count * sizeof *a->index);
     assert_true(!a->pixels == !b->pixels && !a->values == !b->values);
+    assert_true(!a->labels == !b->labels && !a->targets == !b->targets);
     for (int64_t i = 0; i < a->count; i++) {
         const size_t at = (size_t) a->index[i] * features;
         if (a->pixels)
             assert_memory_equal(a->pixels + at, b->pixels + at, features);
         if (a->values)
             assert_memory_equal(a->values + at, b->values + at, features * sizeof(float));
-        assert_int_equal(a->labels[a->index[i]], b->labels[a->index[i]]);
+        if (a->labels)
+            assert_int_equal(a->labels[a->index[i]], b->labels[a->index[i]]);
+        else
+            assert_memory_equal(a->targets + a->index[i] * width, b->targets + a->index[i] * width,
+                                width * sizeof(float));
     }
 }
 
@@ -69,8 +76,8 @@ static void assert_same(const struct train_data *a, const struct train_data *b)
 {
     const size_t features = (size_t) train_shape_size(&a->shape);
 
-    assert_same_side(&a->train, &b->train, features);
-    assert_same_side(&a->val, &b->val, features);
+    assert_same_side(&a->train, &b->train, features, (size_t) a->width);
+    assert_same_side(&a->val, &b->val, features, (size_t) a->width);
 }
 
 static void check_dataset(const char *dataset)
@@ -103,6 +110,8 @@ static void test_share__has_the_rows_of_a_copy(void **state)
     (void) state;
     check_dataset("random 101x7 classes=3");
     check_dataset("random 64x16 sum>0");
+    check_dataset("random 64x5 labels=3");
+    check_dataset("regression 77x6 outputs=3");
     if (access("/usr/share/datasets/fashion-mnist", R_OK) == 0)
         check_dataset("fashion-mnist");
 }

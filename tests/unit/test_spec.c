@@ -16,6 +16,7 @@
 #include "checkpoints/ckpt.h"
 #include "common/cs_error.h"
 #include "common/cs_str.h"
+#include "kernels/loss.h"
 #include "kernels/optim.h"
 #include "trainer/model.h"
 #include "trainer/schedulers/scheduler.h"
@@ -195,8 +196,10 @@ static void every_default_written_out_changes_nothing(void **state)
                                            strcmp(k->owner, "chain") == 0 ? "chain" : "phases")
                       : k->owner ? cs_xasprintf(";%s=%s", k->owner_key, k->owner)
                                  : cs_xstrdup("");
-        char *without = cs_xasprintf(BASE "%s", owner);
-        char *with = cs_xasprintf(BASE "%s;%s=%s", owner, k->row->name, k->row->def);
+        const bool loss = k->owner && strcmp(k->owner_key, "loss") == 0;
+        const char *base = loss ? DATA ";layers=linear 3 > log_softmax" : BASE;
+        char *without = cs_xasprintf("%s%s", base, owner);
+        char *with = cs_xasprintf("%s%s;%s=%s", base, owner, k->row->name, k->row->def);
         if (!same(without, with))
             fail_msg("%s = %s makes another trial", k->row->name, k->row->def);
         free(owner);
@@ -350,7 +353,7 @@ static void refusals_of_values(void **state)
             "scheduler = sawtooth: must be one of none, step, multistep, exponential, constant, "
             "linear, polynomial, cosine, cosine_restarts, plateau, one_cycle, cyclic, lambda, "
             "multiplicative, sequence, chain");
-    refused(BASE ";loss=mse", CS_ENONAME, 12, "loss = mse: must be one of cross_entropy");
+    refused(BASE ";loss=mae", CS_ENONAME, 12, "loss = mae: no such loss; did you mean mse?");
     refused(BASE ";optimizer=adam;betas=0.9", CS_EPARSE, 13,
             "betas = 0.9: must be 2 numbers in [0, 0.9999999], separated by blanks");
     refused(BASE ";scheduler=plateau;factor=1", CS_ERANGE, 13,
@@ -445,10 +448,10 @@ static void refusals_of_model_and_data(void **state)
     refused("layers=linear 3;dataset=fashionmnist", CS_ENONAME, 11,
             "dataset = fashionmnist: no such dataset; did you mean fashion-mnist?");
     refused("layers=linear 3;dataset=imagenet", CS_ENONAME, 11,
-            "dataset = imagenet: no such dataset; datasets are fashion-mnist, random");
+            "dataset = imagenet: no such dataset; datasets are fashion-mnist, random, regression");
     refused("layers=linear 3;dataset=random 5", CS_EPARSE, 11,
-            "dataset = random 5: expected `random NxD sum>0` or `random NxD classes=C` with N x D "
-            "<= 10^8");
+            "dataset = random 5: expected `random NxD sum>0`, `random NxD classes=C` or `random "
+            "NxD labels=L` with N x D <= 10^8");
     refused("dataset=fashion-mnist small;layers=flatten > linear 10", CS_EPARSE, 10,
             "dataset = fashion-mnist small: unexpected small after fashion-mnist");
 }
@@ -467,10 +470,13 @@ static void shape_keys(void **state)
         ";momentum=0.9",
         ";checkpoint_every=3",
         ";eval_batch_size=64",
+        ";label_smoothing=0.1",
+        ";class_weights=1 2 3",
+        ";ignore_index=1",
     };
     static const char *const other[] = {
         ";batch_size=32", ";eval_batch_size=32", ";shuffle=no",  ";limit=50",
-        ";val_split=0.2", ";normalize=0.5 0.5",  ";path=/other",
+        ";val_split=0.2", ";normalize=0.5 0.5",  ";path=/other", ";loss=hinge",
     };
 
     (void) state;
@@ -508,6 +514,8 @@ static void config_and_back(void **state)
          4},
         {BASE ";path=/a b/c#d;normalize=0.1307 0.3081;shuffle=no", 1},
         {"layers=flatten > linear 12 > relu > dropout .30 > linear 10", 2},
+        {BASE ";class_weights=1 2.50 3;label_smoothing=1e-1;ignore_index=2", 5},
+        {"dataset=regression 9x2 outputs=2;layers=linear 2;loss=smooth_l1;beta=0.5", 6},
     };
 
     (void) state;
@@ -663,14 +671,111 @@ static void groups_take_parameters_and_settings(void **state)
             "nesterov = yes: needs momentum > 0 and dampening = 0");
 }
 
+#define TAGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void check_tags(const char *text, const char *metric, const char *const *tags)
+{
+    struct train_spec *s = make(text);
+    size_t i = 0;
+
+    assert_string_equal(train_spec_default_metric(s), metric);
+    for (; tags[i]; i++)
+        assert_string_equal(train_spec_tags(s)[i], tags[i]);
+    assert_null(train_spec_tags(s)[i]);
+    assert_int_equal(s->metric_count, i);
+    train_spec_free(s);
+}
+
+static void tags_follow_the_targets(void **state)
+{
+    (void) state;
+    check_tags("layers=flatten > linear 10", "max Accuracy/Val",
+               TAGS("Loss/Train", "Accuracy/Train", "Loss/Val", "Accuracy/Val", "Learning_Rate",
+                    "Grad/Norm", "Accuracy_Top5/Train", "Accuracy_Top5/Val", "F1/Val"));
+    check_tags("dataset=random 9x3 sum>0;layers=linear 1;loss=bce_with_logits", "max Accuracy/Val",
+               TAGS("Loss/Train", "Accuracy/Train", "Loss/Val", "Accuracy/Val", "Learning_Rate",
+                    "Grad/Norm", "F1/Val"));
+    check_tags("dataset=random 9x3 labels=7;layers=linear 7;loss=bce_with_logits", "min Loss/Val",
+               TAGS("Loss/Train", "Accuracy/Train", "Loss/Val", "Accuracy/Val", "Learning_Rate",
+                    "Grad/Norm", "F1/Train", "F1/Val"));
+    check_tags("dataset=regression 9x3;layers=linear 1;loss=huber", "min Loss/Val",
+               TAGS("Loss/Train", "Loss/Val", "Learning_Rate", "Grad/Norm", "MAE/Train", "MAE/Val",
+                    "R2/Train", "R2/Val"));
+    assert_int_equal(train_tag_better("Loss/Val"), -1);
+    assert_int_equal(train_tag_better("MAE/Train"), -1);
+    assert_int_equal(train_tag_better("R2/Val"), 1);
+    assert_int_equal(train_tag_better("F1/Val"), 1);
+    assert_int_equal(train_tag_better("Accuracy_Top5/Val"), 1);
+    assert_int_equal(train_tag_better("Grad/Norm"), 0);
+    assert_int_equal(train_tag_better("nonsense"), 0);
+}
+
+/* Every loss with every kind of target: made, or refused in one line. */
+static void losses_and_targets(void **state)
+{
+    static const char *const data[] = {"random 9x3 classes=4", "random 9x3 labels=4",
+                                       "regression 9x3 outputs=4"};
+
+    (void) state;
+    for (const struct kern_loss *const *k = kern_losses(); *k; k++)
+        for (size_t t = 0; t < CS_COUNT(data); t++) {
+            const char *end = (*k)->outputs == KERN_PROBABILITIES       ? " > sigmoid"
+                              : (*k)->outputs == KERN_LOG_PROBABILITIES ? " > log_softmax"
+                                                                        : "";
+            char *text =
+                cs_xasprintf("dataset=%s;layers=linear 4%s;loss=%s", data[t], end, (*k)->name);
+            struct list list = parse(text);
+            struct train_spec *spec = NULL;
+            struct cs_error err;
+            const int rc = train_spec_create(&spec, list.at, list.count, 0, &err);
+            assert_int_equal(rc, (*k)->takes[t] ? 0 : CS_ERANGE);
+            if (rc < 0)
+                assert_non_null(strstr(err.detail, ": not for "));
+            free(list.text);
+            free(text);
+            train_spec_free(spec);
+        }
+}
+
+static void refusals_of_losses(void **state)
+{
+    (void) state;
+    refused("dataset=regression 9x3;layers=linear 1", CS_ERANGE, 0,
+            "loss = cross_entropy: not for regression 9x3, which has values as targets; expected "
+            "one of mse, l1, smooth_l1, huber");
+    refused("dataset=random 9x3 labels=2;layers=linear 2;loss=nll", CS_ERANGE, 12,
+            "loss = nll: not for random 9x3 labels=2, which has labels that are set or not as "
+            "targets; expected one of bce, bce_with_logits, mse, l1, smooth_l1, huber, kl_div");
+    refused("dataset=regression 9x3;layers=linear 2;loss=mse", CS_ERANGE, 11,
+            "layers = linear 2: gives 2 outputs; regression 9x3 has 1 targets");
+    refused("dataset=random 9x3 labels=2;layers=linear 3;loss=mse", CS_ERANGE, 11,
+            "layers = linear 3: gives 3 outputs; random 9x3 labels=2 has 2 targets");
+    refused(DATA ";layers=linear 1;loss=bce_with_logits", CS_ERANGE, 11,
+            "layers = linear 1: gives 1 outputs; random 100x7 classes=3 has 3 classes");
+    refused("dataset=random 9x3 sum>0;layers=linear 1;loss=hinge", CS_ERANGE, 11,
+            "layers = linear 1: gives 1 outputs; random 9x3 sum>0 has 2 classes");
+    refused("dataset=random 9x3 sum>0;layers=linear 1;loss=bce", CS_ERANGE, 12,
+            "loss = bce: takes probabilities; expected layers that end in sigmoid, or loss = "
+            "bce_with_logits");
+    refused(BASE ";loss=nll", CS_ERANGE, 12,
+            "loss = nll: takes log-probabilities; expected layers that end in log_softmax");
+    refused(BASE ";class_weights=1 2", CS_ERANGE, 12,
+            "class_weights = 1 2: has 2 numbers; expected 1 or 3, the outputs");
+    refused(BASE ";class_weights=1 2 -1", CS_ERANGE, 12,
+            "class_weights = 1 2 -1: must be numbers in [0, 1e30], separated by blanks");
+    refused(BASE ";label_smoothing=1.5", CS_ERANGE, 12,
+            "label_smoothing = 1.5: must be a number in [0, 1]");
+    refused(BASE ";loss=hinge;label_smoothing=0.1", CS_ENONAME, 13,
+            "label_smoothing: not a key of loss = hinge");
+    refused(BASE ";loss=huber;delta=0", CS_ERANGE, 13,
+            "delta = 0: must be a number in [1e-30, 1e30]");
+}
+
 static void topics_and_tags(void **state)
 {
     static const char *const kinds[] = {"optimizer", "scheduler", "loss",
                                         "layer",     "init",      "dataset"};
-    static const size_t least[] = {9, 10, 1, 4, 8, 2};
-    static const char *const tags[] = {"Loss/Train",   "Accuracy/Train", "Loss/Val",
-                                       "Accuracy/Val", "Learning_Rate",  "Grad/Norm"};
-    struct train_spec *s = make(BASE);
+    static const size_t least[] = {9, 10, 10, 4, 8, 3};
     size_t count = 99;
 
     (void) state;
@@ -684,10 +789,6 @@ static void topics_and_tags(void **state)
     }
     assert_null(train_topics("metric", &count));
     assert_int_equal(count, 0);
-    for (size_t i = 0; i < CS_COUNT(tags); i++)
-        assert_string_equal(train_spec_tags(s)[i], tags[i]);
-    assert_null(train_spec_tags(s)[CS_COUNT(tags)]);
-    train_spec_free(s);
 }
 
 int main(void)
@@ -712,6 +813,9 @@ int main(void)
         cmocka_unit_test(config_faults),
         cmocka_unit_test(groups_leave_buffers),
         cmocka_unit_test(groups_take_parameters_and_settings),
+        cmocka_unit_test(tags_follow_the_targets),
+        cmocka_unit_test(losses_and_targets),
+        cmocka_unit_test(refusals_of_losses),
         cmocka_unit_test(topics_and_tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

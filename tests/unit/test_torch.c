@@ -200,7 +200,7 @@ static void take(struct outcome *out, train_bundle *b, int k, const struct train
     out->w = malloc(out->floats * sizeof(float));
     memcpy(out->w, train_bundle_weights(b, k), out->floats * sizeof(float));
     out->sums = *train_bundle_sums(b, k);
-    out->sums.loss += val->loss;
+    out->sums.of.loss += val->of.loss;
     out->torch = *train_bundle_torch(b, k);
 }
 

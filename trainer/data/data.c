@@ -154,6 +154,24 @@ static int read_data(void *context, struct train_data *data, struct cs_error *er
     return r->kind->load(data, r->args, r->path, r->info, err);
 }
 
+/* Squared differences of a side's values from their means, output by output. */
+static double spread_of(const struct train_data *data, const struct train_side *side)
+{
+    const size_t width = (size_t) data->width;
+    double spread = 0;
+
+    for (size_t o = 0; data->targets == KERN_VALUES && o < width; o++) {
+        double mean = 0;
+        for (int64_t i = 0; i < side->count; i++)
+            mean += (double) side->targets[side->index[i] * width + o] / (double) side->count;
+        for (int64_t i = 0; i < side->count; i++) {
+            const double d = (double) side->targets[side->index[i] * width + o] - mean;
+            spread += d * d;
+        }
+    }
+    return spread;
+}
+
 int train_data_load(struct train_data **out, const struct train_spec *spec, struct cs_error *err)
 {
     return train_data_load_shared(out, spec, "", err);
@@ -183,8 +201,11 @@ int train_data_load_shared(struct train_data **out, const struct train_spec *spe
     }
     data->key = train_data_key(spec);
     data->shape = info.shape;
-    data->classes = info.classes;
+    data->targets = info.targets;
+    data->width = info.width;
     apply_split(data, train, val, spec->val_split > 0);
+    data->spread[0] = spread_of(data, &data->train);
+    data->spread[1] = spread_of(data, &data->val);
     *out = data;
     return 0;
 }

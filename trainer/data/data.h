@@ -7,6 +7,8 @@
  *
  * The split: validation = the data set's own test set; with val_split its rows are cut from the training set by
  * a permutation that depends on nothing but the sizes: the same for every trial. limit comes before the split.
+ * Targets are a class per sample, or rows of floats: fractions in [0, 1] (labels that are set or not, probabilities) or
+ * any values; which, is known without reading too.
  * Refused, with one line: files missing, cut short or with a wrong header; labels out of range; limit or split
  * that leave a side empty.
  */
@@ -16,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernels/loss.h"
 #include "trainer/model.h"
 
 struct cs_error;
@@ -25,7 +28,8 @@ struct train_spec;
 struct train_side {
     const uint8_t *pixels; /* samples x features, row-major; or NULL and */
     const float *values;   /* the same as float */
-    const int32_t *labels; /* labels[sample] */
+    const int32_t *labels; /* labels[sample]: KERN_CLASSES; else NULL and */
+    const float *targets;  /* samples x width, row-major */
     uint32_t *index;
     int64_t count;
 };
@@ -33,7 +37,10 @@ struct train_side {
 struct train_data {
     char *key; /* train_data_key of the specs it serves */
     struct train_shape shape;
-    int classes;
+    enum kern_targets targets;
+    int width;
+    double spread
+        [2]; /* KERN_VALUES: sums of squared differences from the outputs' means, of train and val */
     struct train_side train, val;
     void *owned[8]; /* memory behind the sides, or */
     void *mapped;   /* what share.h mapped */
@@ -42,7 +49,8 @@ struct train_data {
 
 struct train_data_info {
     struct train_shape shape;
-    int classes;
+    enum kern_targets targets;
+    int width;                       /* classes, or numbers per target */
     int64_t train_count, test_count; /* before limit and split */
 };
 
@@ -55,7 +63,7 @@ struct train_dataset_kind {
     int (*describe)(struct train_data_info *out, const char *args, struct cs_error *err);
     /* Are its files there, with the right headers? NULL: it needs none. */
     int (*check)(const char *path, struct cs_error *err);
-    /* Fill data->train/val pixels or values, labels; index and count are made by the caller. */
+    /* Fill data->train/val pixels or values, labels or targets; index and count are made by the caller. */
     int (*load)(struct train_data *data, const char *args, const char *path,
                 const struct train_data_info *info, struct cs_error *err);
 };

@@ -39,7 +39,7 @@ static int describe(struct train_data_info *out, const char *args, struct cs_err
     if (*args)
         return cs_fail(err, CS_EPARSE, "unexpected %s after fashion-mnist", args);
     *out = (struct train_data_info){.shape = {.ndim = 3, .dim = {1, SIDE, SIDE}},
-                                    .classes = CLASSES,
+                                    .width = CLASSES,
                                     .train_count = TRAIN,
                                     .test_count = TEST};
     return 0;

@@ -4,4 +4,5 @@
  */
 #define TRAIN_DATASETS(X) \
     X(fashion_mnist)      \
-    X(random)
+    X(random)             \
+    X(regression)

@@ -13,7 +13,7 @@
 #include "common/cs_error.h"
 #include "common/cs_str.h"
 
-enum { SIDE_PARTS = 3, PARTS = 2 * SIDE_PARTS, ALIGN = 64 };
+enum { SIDE_PARTS = 4, PARTS = 2 * SIDE_PARTS, ALIGN = 64 };
 
 struct part {
     const void **place; /* the side's pointer */
@@ -33,6 +33,8 @@ static void list_side(struct part *out, struct train_side *side, int64_t samples
     out[0] = (struct part){(const void **) &side->pixels, n * features};
     out[1] = (struct part){(const void **) &side->values, n * features * sizeof *side->values};
     out[2] = (struct part){(const void **) &side->labels, n * sizeof *side->labels};
+    out[3] = (struct part){(const void **) &side->targets,
+                           n * (size_t) info->width * sizeof *side->targets};
 }
 
 static void list_parts(struct part out[PARTS], struct train_data *data,

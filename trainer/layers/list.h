@@ -15,4 +15,6 @@
     X(batchnorm)        \
     X(layernorm)        \
     X(dropout2d)        \
-    X(noise)
+    X(noise)            \
+    X(softmax)          \
+    X(log_softmax)

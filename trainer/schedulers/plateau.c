@@ -1,8 +1,8 @@
 /*
  * plateau.c - ReduceLROnPlateau: when the metric has not got better for more than `patience` epochs, the rate is
  * multiplied by factor; PyTorch's rules and defaults (threshold relative or absolute, cooldown, min_lr). lr_eps is
- * PyTorch's eps, which is a key of optimizers here. mode = min watches Loss/Val, mode = max Accuracy/Val. NaN is
- * never better.
+ * PyTorch's eps, which is a key of optimizers here. mode = min watches Loss/Val, mode = max Accuracy/Val, or R2/Val
+ * where there is no accuracy. NaN is never better.
  *
  * state: [0] best, [1] bad epochs, [2] cooldown left
  */
@@ -16,7 +16,7 @@ static const char *const threshold_modes[] = {"rel", "abs", NULL};
 
 static const struct cs_param params[] = {
     {"mode", CS_NAME, "min", 0, 0, 0, modes,
-     "min: Loss/Val should fall; max: Accuracy/Val should rise"},
+     "min: Loss/Val should fall; max: Accuracy/Val (R2/Val of values) should rise"},
     {"factor", CS_FLOAT, "0.1", 0, 0.9999999, 0, NULL, "factor of one reduction"},
     {"patience", CS_INT, "10", 0, 1e9, 0, NULL, "epochs without improvement that are borne"},
     {"threshold", CS_FLOAT, "1e-4", 0, INFINITY, 0, NULL, "how much better counts"},
@@ -50,7 +50,7 @@ static void next(const struct train_phase *phase, struct train_rate *rate, doubl
                  const struct train_now *now)
 {
     const double *args = phase->args;
-    const double metric = args[MODE] == 0 ? now->clock->val_loss : now->clock->val_accuracy;
+    const double metric = args[MODE] == 0 ? now->clock->val_loss : now->clock->val_score;
 
     if (better(metric, state[0], args)) {
         state[0] = metric;

@@ -38,7 +38,7 @@ struct train_clock {
     int64_t epoch, step;             /* done */
     int64_t epochs, steps_per_epoch; /* epochs in all */
     bool epoch_over;                 /* the last step ended an epoch, and it was evaluated: */
-    double val_loss, val_accuracy;
+    double val_loss, val_score;      /* score: the higher the better */
 };
 
 /* The text of a setting, or NULL when it is not given: its row's default. */
