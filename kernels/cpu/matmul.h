@@ -11,6 +11,8 @@
  *         for each tile of rows                accumulators parked between pieces
  *           the chain; after the last piece the epilogue, in registers
  *
+ * Where A is much larger than L2 this is done for groups of rows in turn, and each piece for all panels before the next.
+ *
  * Parked accumulators lie where C will, except for KERN_UPDATE, whose C is still needed: there rows are taken
  * in groups of GROUP_ROWS and parked on the stack. An update stores its tile's gradients there too and steps the
  * weights at once, while both are in L1.
@@ -22,7 +24,7 @@
 #include "kernels/cpu/vec.h"
 #include "kernels/kernels.h"
 
-enum { PIECE = 256, GROUP_ROWS = 192 };
+enum { PIECE = 256, GROUP_ROWS = 192, L2_FLOATS = 1 << 17, LARGE_FLOATS = 1 << 19 };
 enum { TILE_VECS = TILE_PANELS * VECS_PER_ROW };
 
 /* What the tiles of one problem share. */
@@ -242,14 +244,14 @@ static void run_piece(const struct product *p, size_t panel, size_t panels, size
     }
 }
 
-/* Rows from `row` on of the panels from `panel` on. */
-static void run_panels(const struct product *p, size_t panel, size_t panels, size_t row)
+/* Rows [row, end) of the panels from `panel` on. */
+static void run_panels(const struct product *p, size_t panel, size_t panels, size_t row, size_t end)
 {
     _Alignas(64) float scratch[TILE_PANELS * GROUP_ROWS * KERN_PANEL];
     const size_t group = p->epilogue == KERN_UPDATE ? GROUP_ROWS : p->rows;
 
-    for (; row < p->rows; row += group) {
-        const size_t row_end = p->rows - row < group ? p->rows : row + group;
+    for (; row < end; row += group) {
+        const size_t row_end = end - row < group ? end : row + group;
         for (size_t k = 0; k < p->depth; k += PIECE) {
             if (p->epilogue == KERN_UPDATE)
                 run_piece(p, panel, panels, row, row_end, k, scratch, GROUP_ROWS * KERN_PANEL);
@@ -260,13 +262,45 @@ static void run_panels(const struct product *p, size_t panel, size_t panels, siz
     }
 }
 
-/* Panels [panel, panel_end) of C, rows from `row` on. */
+ALWAYS_INLINE size_t panels_at_once(size_t left)
+{
+    return left < TILE_PANELS ? 1 : TILE_PANELS;
+}
+
+/* Rows [row, end) of panels [panel, panel_end), a piece of k for all panels before the next piece. */
+static void run_by_pieces(const struct product *p, size_t panel, size_t panel_end, size_t row,
+                          size_t end)
+{
+    for (size_t k = 0; k < p->depth; k += PIECE)
+        for (size_t at = panel, count; at < panel_end; at += count) {
+            count = panels_at_once(panel_end - at);
+            run_piece(p, at, count, row, end, k, p->c + (at * p->rows + row) * KERN_PANEL,
+                      p->rows * KERN_PANEL);
+        }
+}
+
+/*
+ * Panels [panel, panel_end) of C, rows from `row` on. A is read once for every TILE_PANELS panels: a large one (2 MB)
+ * in groups of rows that fit L2, by pieces of k where the sums can be parked in C.
+ */
 static void dense_part(const struct product *p, size_t panel, size_t panel_end, size_t row)
 {
-    while (panel < panel_end) {
-        const size_t count = panel_end - panel < TILE_PANELS ? 1 : TILE_PANELS;
-        run_panels(p, panel, count, row);
-        panel += count;
+    const bool fits = (p->rows - row) * p->depth <= LARGE_FLOATS;
+    const bool pieces = !fits && p->epilogue != KERN_UPDATE;
+    const size_t wide = pieces && p->depth > PIECE ? PIECE : p->depth;
+    const size_t most = L2_FLOATS / wide / TILE_ROWS * TILE_ROWS;
+    const size_t group = fits ? p->rows : most < TILE_ROWS ? TILE_ROWS : most;
+
+    for (; row < p->rows; row += group) {
+        const size_t end = p->rows - row < group ? p->rows : row + group;
+        if (pieces) {
+            run_by_pieces(p, panel, panel_end, row, end);
+            continue;
+        }
+        for (size_t at = panel, count; at < panel_end; at += count) {
+            count = panels_at_once(panel_end - at);
+            run_panels(p, at, count, row, end);
+        }
     }
 }
 

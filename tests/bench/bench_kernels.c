@@ -3,9 +3,10 @@
  *
  *     bench_kernels            the first two tables
  *     bench_kernels gemm       GFLOP/s per product, 5 % quickest and median, beside the core's measured peak
+ *     bench_kernels floor      the same, and exit status 1 where a large product is below 85 % of the peak
  *     bench_kernels step       one step of an MLP 784-512-512-10, batch 64, from u8 samples to new weights, all
  *                              products dense: the samples are made up, and so would be a gain from their zeros
- *     bench_kernels skip       products of operands with zeros: dense, by A's zeros, by B's zeros (avx2)
+ *     bench_kernels skip       products of operands with zeros: dense, by A's zeros, by B's zeros
  *     bench_kernels fashion N  the step on Fashion-MNIST through N epochs: dense and skipping zeros, in turn, with the
  *                              weights of both compared
  *
@@ -103,16 +104,48 @@ __attribute__((target("avx2,fma"))) static void peak_loop(void *arg)
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
-/* Operations per second with 256-bit vectors (twice that is possible with AVX-512). */
-static double measure_peak(void)
+/* The same with 16 lanes. */
+__attribute__((target("avx512f"))) static void peak_loop_512(void *arg)
 {
-    return 12.0 * 8 * 2 * PEAK_LOOPS / measure(peak_loop, NULL, 60, 1).quick;
+    long n = PEAK_LOOPS;
+
+    (void) arg;
+    __asm__ volatile("vzeroall\n"
+                     "1:\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm0\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm1\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm2\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm3\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm4\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm5\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm6\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm7\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm8\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm9\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm10\n\t"
+                     "vfmadd231ps %%zmm12, %%zmm13, %%zmm11\n\t"
+                     "dec %0\n\t"
+                     "jnz 1b\n\t"
+                     "vzeroupper"
+                     : "+r"(n)
+                     :
+                     : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+/* Operations per second with the vectors of the instance (AVX2's for those narrower). */
+static double measure_peak(const struct kern_ops *ops)
+{
+    const bool wide = strcmp(ops->instance, "avx512") == 0;
+    return 12.0 * (wide ? 16 : 8) * 2 * PEAK_LOOPS /
+           measure(wide ? peak_loop_512 : peak_loop, NULL, 60, 1).quick;
 }
 
 #else
 
-static double measure_peak(void)
+static double measure_peak(const struct kern_ops *ops)
 {
+    (void) ops;
     return NAN;
 }
 
@@ -154,11 +187,13 @@ static const struct {
     {"odd", 97, 47, 785},
 };
 
-static void print_products(const struct kern_ops *ops)
+/* Returns whether every product of `most` operations or more is above `share` of the peak. */
+static bool print_products(const struct kern_ops *ops, double most, double share)
 {
-    const double peak = measure_peak();
+    const double peak = measure_peak(ops);
+    bool above = true;
 
-    printf("instance %s, peak of this core with AVX2 %.1f GFLOP/s\n", ops->instance, peak / 1e9);
+    printf("instance %s, peak of this core %.1f GFLOP/s\n", ops->instance, peak / 1e9);
     printf("%-7s %14s %9s %9s %8s\n", "", "rows cols depth", "p5", "median", "% of peak");
     for (size_t i = 0; i < CS_COUNT(products); i++) {
         const size_t rows = (size_t) products[i].rows, cols = (size_t) products[i].cols;
@@ -177,10 +212,12 @@ static void print_products(const struct kern_ops *ops)
         const struct timing t = measure(call_product, &call, work > 1e8 ? 60 : 300, inner);
         printf("%-7s %4zu %4zu %4zu %9.1f %9.1f %8.1f\n", products[i].name, rows, cols, depth,
                work / t.quick / 1e9, work / t.median / 1e9, 100 * work / t.quick / peak);
+        above = above && !(work >= most && work / t.quick < share * peak);
         free(a);
         free(b);
         free(c);
     }
+    return above;
 }
 
 enum { LAYERS = 3, SLOT_SHIFT = 21 * 16 }; /* as in trainer/bundle.c */
@@ -365,7 +402,7 @@ static void print_steps(const struct kern_ops *ops)
 
     kern_cpu_skip = KERN_SKIP_NONE;
     make_samples(pixels, labels);
-    floor_us = 1e6 * work / measure_peak();
+    floor_us = 1e6 * work / measure_peak(ops);
     printf("step of an MLP 784-512-512-10, batch 64, dense, instance %s; floor %.0f us\n",
            ops->instance, floor_us);
     for (int k = 0; k < 2; k++) {
@@ -563,8 +600,10 @@ int main(int argc, char **argv)
         print_skips(ops);
         return 0;
     }
+    if (strcmp(what, "floor") == 0)
+        return print_products(ops, 1e7, 0.85) ? 0 : 1;
     if (strcmp(what, "step") != 0)
-        print_products(ops);
+        print_products(ops, 0, 0);
     if (strcmp(what, "gemm") != 0)
         print_steps(ops);
     return 0;

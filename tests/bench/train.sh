@@ -11,7 +11,7 @@ here=$(dirname "$0")
 out=$(mktemp)
 trap 'rm -f "$out" "$out.one"' EXIT
 A="flatten > linear 512 > relu > linear 512 > relu > linear 10"
-B="flatten > linear 512 > relu > dropout 0.2 > linear 512 > relu > dropout 0.2 > linear 10"
+B="flatten > linear 512 > relu > dropout 0.2 > linear 256 > relu > dropout 0.2 > linear 10"
 L="conv 6 5 pad 2 > relu > maxpool 2 > conv 16 5 > relu > maxpool 2 > flatten > linear 120 > relu > linear 84 > relu > linear 10"
 N="flatten > linear 256 > batchnorm > relu > linear 128 > batchnorm > relu > linear 10"
 M="conv 6 5 pad 2 > batchnorm > relu > maxpool 2 > conv 16 5 > batchnorm > relu > maxpool 2 > flatten > linear 120 > relu > linear 10"

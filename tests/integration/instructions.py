@@ -28,6 +28,10 @@ CASES = {
                  "optimizer=sgd"], 1, 64 * DENSE, 0.31),
     "batchnorm": (["dataset=random 512x256 classes=10", "batch_size=64", "layers=linear 128 > batchnorm > relu > linear 10",
                    "optimizer=sgd"], 1, 64 * DENSE, 0.37),
+    # real images: their zeros, those of relu and dropout, and features that no sample has are left out
+    "zeros": (["dataset=fashion-mnist", "limit=512", "batch_size=64",
+               "layers=flatten > linear 256 > relu > dropout 0.5 > linear 128 > relu > linear 10", "optimizer=adam"],
+              1, 64 * (2 * 784 * 256 + 3 * 256 * 128 + 3 * 128 * 10), 0.175),
     "tiny, 8 trials": (["dataset=random 512x20 sum>0", "batch_size=32", "layers=linear 64 > relu > linear 32 > relu > linear 2",
                         "optimizer=adam"], 8, 32 * (2 * 20 * 64 + 3 * 64 * 32 + 3 * 32 * 2), 0.75),
 }

@@ -197,6 +197,19 @@ static void test_matmul__updates(void **state)
     }
 }
 
+/* A much larger than L2: groups of rows, pieces of k for all panels in turn. */
+static void test_matmul__large(void **state)
+{
+    struct kern_step steps[3];
+
+    (void) state;
+    make_steps(steps, 0);
+    for (int e = KERN_STORE; e <= KERN_MASK; e++)
+        compare((struct shape){1, 2030, 19, 260}, (enum kern_epilogue) e, NULL, 1);
+    compare((struct shape){1, 8100, 17, 65}, KERN_UPDATE, steps, 1);
+    compare((struct shape){1, 1200, 17, 450}, KERN_UPDATE, steps, 1);
+}
+
 enum { UPDATE_ROWS = 37, UPDATE_TRIALS = 3, UPDATE_COUNT = UPDATE_ROWS * KERN_PANEL };
 
 /* Three stand-alone steps from the same start; weights and slots afterwards. */
@@ -424,7 +437,7 @@ int main(void)
         cmocka_unit_test(test_update__instances),     cmocka_unit_test(test_matmul__shared_operand),
         cmocka_unit_test(test_matmul__no_minus_zero), cmocka_unit_test(test_matmul__zeros),
         cmocka_unit_test(test_matmul__deep),          cmocka_unit_test(test_matmul__not_finite),
-        cmocka_unit_test(test_matmul__dead_rows),
+        cmocka_unit_test(test_matmul__dead_rows),     cmocka_unit_test(test_matmul__large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
