@@ -23,12 +23,12 @@ for signal in INT TERM; do
     # a shell's background job ignores SIGINT unless told otherwise
     "$SYSTEM_PYTHON" -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$program" toy.ini name=$signal epochs=60 --jobs 1 --fuse off --json \
+os.execv(sys.argv[1], sys.argv[1:])' "$program" toy.ini name=$signal epochs=200 --jobs 1 --fuse off --json \
         > "$talk/first" 2> "$talk/first.err" < /dev/null &
     first=$!
     await 60 grep -q '"event":"epoch"' "$talk/first" || fail "the first made no epoch: $(cat "$talk/first.err")"
 
-    runs 4 toy.ini name=$signal epochs=60
+    runs 4 toy.ini name=$signal epochs=200
     says < /dev/null
     warns "csweep: runs/$signal/journal.jsonl: another csweep works on this sweep"
 
@@ -41,7 +41,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$program" toy.ini name=$signal epochs=60 -
     tail -n 1 "$talk/first.err" > "$talk/last"
     same "$talk/last" "last words" 'csweep: interrupted; run the same command again to go on'
 
-    runs 0 toy.ini name=$signal epochs=60 --json
+    runs 0 toy.ini name=$signal epochs=200 --json
     "$SYSTEM_PYTHON" - "$talk/first" "$talk/out" << 'END' || fail "it did not go on where it stopped"
 import json, sys
 first, second = ([json.loads(line) for line in open(path)] for path in sys.argv[1:])
@@ -53,7 +53,7 @@ ends = [line["number"] for line in first + second if line.get("state") == "done"
 assert sorted(ends) == [1, 2, 3, 4], ends
 for number in range(1, 5):
     epochs = [line["epoch"] for line in first + second if line["event"] == "epoch" and line["number"] == number]
-    assert epochs == list(range(1, 61)), (number, epochs)
+    assert epochs == list(range(1, 201)), (number, epochs)
 END
 done
 errors=read

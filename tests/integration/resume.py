@@ -123,7 +123,9 @@ def instances(checks, folder):
 
 def fresh(folder, name, count, every=1, layers=LAYERS):
     """A sweep in a new folder: the last one may have finished before it was killed often enough."""
-    made = grid(folder, model={"layers": layers}, train={"checkpoint_every": every})
+    made = grid(folder, model={"layers": layers}, train={"checkpoint_every": every},
+                # PyTorch's stream has no numbers for noise
+                **({} if layers == LAYERS else {"when": {"optimizer=rmsprop": {"rng": "philox"}}}))
     return harness.Sweep(folder, made, f"{name}-{count}")
 
 
