@@ -9,6 +9,9 @@
 
 #include "kernels/cpu/conv_dx.h"
 #include "kernels/cpu/conv_part.h"
+#ifdef __AVX2__
+#include "kernels/cpu/conv_scatter.h"
+#endif
 
 /* Taps [*from, *to) of a kernel's row or column that lie inside, its first tap being at `start`. */
 ALWAYS_INLINE void taps_inside(int start, int size, const struct kern_conv_shape *s, int *from,
@@ -204,11 +207,16 @@ static void cpu_conv_forward(const struct kern_conv *v)
 /* Padding stays +0: it is in dy. */
 static void cpu_conv_dx(const struct kern_conv *v)
 {
-    for (size_t t = 0; t < (size_t) v->trials; t++)
+    for (size_t t = 0; t < (size_t) v->trials; t++) {
+#ifdef __AVX2__
+        if (scattered_dx(v, t))
+            continue;
+#endif
         for (size_t n = 0; n < (size_t) v->samples; n += KERN_PANEL) {
             struct conv_part p = conv_part_of(v, t, n);
             conv_rows(&p, v->shape.channels, v->shape.groups, CONV_DX);
         }
+    }
 }
 
 #endif

@@ -25,7 +25,16 @@ enum {
     IMAGE_FLOATS = 1 << 17, /* of all samples */
     IMAGE_SLACK = 16,       /* behind every sample: registers reach over the end */
     CONV_POSITIONS = 2048,  /* of one filter */
-    CONV_SUMS = 1 << 16,
+    CONV_SUMS = 1 << 16,    /* of weights, their gradients */
+    CONV_PARTS = 1024,      /* of one kernel */
+    DX_FILTERS = 256,       /* of a group, for lists of filters */
+    DX_LISTS = 4 * IMAGE_SAMPLES,
+};
+
+/* Bars and registers of them that fit the machine's registers: at most 5 x 5. */
+struct kernel_part {
+    size_t image_at, sum_at; /* its first float in an image; in [set][bar][register][8] */
+    int bars, vecs;
 };
 
 struct conv_scratch {
@@ -35,6 +44,11 @@ struct conv_scratch {
     uint32_t offset[IMAGE_SAMPLES][CONV_POSITIONS + 8];
     uint32_t source[CONV_POSITIONS + 8]; /* floats into a filter's gradients */
     uint32_t target[CONV_POSITIONS + 8]; /* floats into an image */
+    uint32_t tap_target[4];              /* from a window's first position to each */
+    float dx_value[DX_LISTS][DX_FILTERS + 8];
+    uint32_t dx_offset[DX_LISTS][DX_FILTERS + 8];
+    size_t part_count;
+    struct kernel_part part[CONV_PARTS];
 };
 
 static _Thread_local struct conv_scratch conv_scratch;
@@ -75,14 +89,68 @@ ALWAYS_INLINE size_t bar_vectors(const struct image *m)
     return m->sets * m->bars * to_vectors(m->length);
 }
 
+#ifdef __AVX512F__
+enum { PART_REGISTERS = 25 };
+#else
+enum { PART_REGISTERS = 15 };
+#endif
+/* clang-format off */
+#define EACH_VECS(X, B) X(B, 1) X(B, 2) X(B, 3) X(B, 4) X(B, 5)
+#define EACH_PART(X) EACH_VECS(X, 1) EACH_VECS(X, 2) EACH_VECS(X, 3) EACH_VECS(X, 4) EACH_VECS(X, 5)
+/* clang-format on */
+
+/* How bars and registers of a kernel are shared out among parts, as even as may be. */
+struct cut {
+    size_t vectors, v_parts, b_parts;
+};
+
+static struct cut cut_of(const struct image *m)
+{
+    struct cut c = {.vectors = to_vectors(m->length)};
+
+    c.v_parts = (c.vectors + 4) / 5;
+    const size_t v_most = c.v_parts > 0 ? (c.vectors + c.v_parts - 1) / c.v_parts : 1;
+    const size_t b_most = PART_REGISTERS / v_most < 5 ? PART_REGISTERS / v_most : 5;
+    c.b_parts = (m->bars + b_most - 1) / b_most;
+    return c;
+}
+
+/* The parts of the kernel, in order. */
+static void cut_kernel(const struct image *m)
+{
+    const struct cut c = cut_of(m);
+    size_t n = 0;
+
+    for (size_t set = 0; set < m->sets; set++)
+        for (size_t b = 0; b < c.b_parts; b++)
+            for (size_t v = 0; v < c.v_parts; v++) {
+                const size_t bar = b * m->bars / c.b_parts, first = v * c.vectors / c.v_parts;
+                conv_scratch.part[n++] = (struct kernel_part){
+                    .image_at = set * m->set_step + bar * m->bar_step + first * 8,
+                    .sum_at = ((set * m->bars + bar) * c.vectors + first) * 8,
+                    .bars = (int) ((b + 1) * m->bars / c.b_parts - bar),
+                    .vecs = (int) ((v + 1) * c.vectors / c.v_parts - first),
+                };
+            }
+    conv_scratch.part_count = n;
+}
+
+/* Does it fit, with the kernels of so many filters? */
+static bool image_fits(const struct image *m, size_t filters)
+{
+    const struct cut c = cut_of(m);
+
+    return m->sample * IMAGE_SAMPLES <= IMAGE_FLOATS && filters * bar_vectors(m) * 8 <= CONV_SUMS &&
+           m->sets * c.v_parts * c.b_parts <= CONV_PARTS;
+}
+
 /* As many channels of a group as fit at a time, in eights; 0: not even those. */
-static size_t image_channels(const struct kern_conv_shape *s)
+static size_t image_channels(const struct kern_conv_shape *s, size_t filters)
 {
     size_t channels = (size_t) (s->channels / s->groups);
     struct image m = image_of(s, channels);
 
-    while (channels > 0 &&
-           (m.sample * IMAGE_SAMPLES > IMAGE_FLOATS || bar_vectors(&m) * 8 > CONV_SUMS)) {
+    while (channels > 0 && !image_fits(&m, filters)) {
         channels = (channels - 1) / 8 * 8;
         m = image_of(s, channels);
     }
@@ -151,8 +219,12 @@ static size_t list_positions(const struct image *m, const struct conv_part *p)
 {
     struct conv_scratch *k = &conv_scratch;
     const int block = p->tap ? 1 : 2, stride = p->tap ? 2 * p->s.stride : p->s.stride;
+    const uint32_t col = (uint32_t) ((size_t) p->s.stride * m->lanes),
+                   row = (uint32_t) ((size_t) p->s.stride * m->row);
     size_t n = 0;
 
+    for (uint32_t i = 0; i < 4; i++)
+        k->tap_target[i] = i / 2 * row + i % 2 * col;
     for (int bh = 0; bh < p->y_height; bh += block)
         for (int bw = 0; bw < p->y_width; bw += block)
             for (int h = bh; h < bh + block && h < p->y_height; h++)
@@ -164,11 +236,13 @@ static size_t list_positions(const struct image *m, const struct conv_part *p)
     return n;
 }
 
-/* From a window's first position to that of each tap. */
-ALWAYS_INLINE __m256i tap_targets(const struct image *m, const struct kern_conv_shape *s)
+/* `rows` rows, `step` floats apart, of 8 samples, turned; the others are +0. */
+ALWAYS_INLINE void turned_rows(__m256 row[8], const float *from, size_t step, size_t rows)
 {
-    const int col = s->stride * (int) m->lanes, row = s->stride * (int) m->row;
-    return _mm256_setr_epi32(0, 0, col, row, row + col, 0, 0, 0);
+    UNROLL_ALL
+    for (size_t i = 0; i < 8; i++)
+        row[i] = i < rows ? _mm256_loadu_ps(from + i * step) : _mm256_setzero_ps();
+    turn_rows_8(row);
 }
 
 /* 8 numbers and their offsets without the zeros; how many are left. */

@@ -70,22 +70,12 @@ ALWAYS_INLINE void dw_run(const struct dw_part *p, const int lists, const int ba
 
 typedef void dw_fn(const struct dw_part *p);
 
-#ifdef __AVX512F__
-enum { DW_REGISTERS = 25 };
-#else
-enum { DW_REGISTERS = 15 };
-#endif
 /* Lists that run beside one another in a part of N registers, so that there are enough chains. */
 #define DW_LISTS(N) ((N) > 7 ? 1 : (N) > 3 ? 2 : 4)
-/* clang-format off */
-#define EACH_VECS(X, B) X(B, 1) X(B, 2) X(B, 3) X(B, 4) X(B, 5)
-#define EACH_PART(X) EACH_VECS(X, 1) EACH_VECS(X, 2) EACH_VECS(X, 3) EACH_VECS(X, 4) EACH_VECS(X, 5)
-/* clang-format on */
-
 #define DW_FN(B, V)                                       \
     static void dw_run_##B##_##V(const struct dw_part *p) \
     {                                                     \
-        if ((B) * (V) <= DW_REGISTERS)                    \
+        if ((B) * (V) <= PART_REGISTERS)                  \
             dw_run(p, DW_LISTS((B) * (V)), B, V);         \
     }
 EACH_PART(DW_FN)
@@ -125,9 +115,12 @@ static void dw_lists(size_t count[IMAGE_SAMPLES], const float *dy, size_t positi
 
 /* The same behind a pool. */
 static void dw_lists_pooled(size_t count[IMAGE_SAMPLES], const float *dy, const float *tap,
-                            size_t windows, __m256i targets)
+                            size_t windows)
 {
     struct conv_scratch *k = &conv_scratch;
+    const uint32_t *to_tap = k->tap_target;
+    const __m256i targets = _mm256_setr_epi32(0, (int) to_tap[0], (int) to_tap[1], (int) to_tap[2],
+                                              (int) to_tap[3], 0, 0, 0);
 
     memset(count, 0, IMAGE_SAMPLES * sizeof *count);
     for (size_t n = 0; n < windows; n += 8) {
@@ -165,31 +158,22 @@ static size_t even_lists(const size_t *count, size_t first, size_t lists)
 /* One filter, 8 samples: from the lists to the filter's sums. */
 static void dw_filter(const struct image *m, const size_t *count, float *sums)
 {
-    const size_t vectors = to_vectors(m->length), v_parts = (vectors + 4) / 5;
-    const size_t v_most = (vectors + v_parts - 1) / v_parts;
-    const size_t b_most = DW_REGISTERS / v_most < 5 ? DW_REGISTERS / v_most : 5;
-    const size_t b_parts = (m->bars + b_most - 1) / b_most;
-
-    for (size_t part = 0; part < m->sets * b_parts * v_parts; part++) {
-        const size_t set = part / v_parts / b_parts, b = part / v_parts % b_parts,
-                     v = part % v_parts;
-        const size_t bar = b * m->bars / b_parts, bars = (b + 1) * m->bars / b_parts - bar;
-        const size_t first = v * vectors / v_parts, vecs = (v + 1) * vectors / v_parts - first;
-        const size_t lists = DW_LISTS(bars * vecs);
+    for (size_t n = 0; n < conv_scratch.part_count; n++) {
+        const struct kernel_part *part = &conv_scratch.part[n];
+        const size_t lists = (size_t) DW_LISTS(part->bars * part->vecs);
         struct dw_part p = {
             .bar_step = m->bar_step,
             .sample = m->sample,
-            .sum = sums + ((set * m->bars + bar) * vectors + first) * 8,
-            .sum_step = vectors * 8,
+            .sum = sums + part->sum_at,
+            .sum_step = to_vectors(m->length) * 8,
         };
         for (size_t i = 0; i < IMAGE_SAMPLES; i += lists) {
-            p.x = conv_scratch.image + i * m->sample + set * m->set_step + bar * m->bar_step +
-                  first * 8;
+            p.x = conv_scratch.image + i * m->sample + part->image_at;
             p.value = conv_scratch.value[i];
             p.offset = conv_scratch.offset[i];
             p.count = even_lists(count, i, lists);
             if (p.count > 0)
-                dw_fns[bars - 1][vecs - 1](&p);
+                dw_fns[part->bars - 1][part->vecs - 1](&p);
         }
     }
 }
@@ -216,6 +200,7 @@ static void dw_piece(const struct kern_conv *v, size_t t, const struct image *m,
     const size_t positions = list_positions(m, &all), one = bar_vectors(m) * 8;
     const size_t group_channel = filter / (size_t) (s->filters / s->groups) * ins + channel;
 
+    cut_kernel(m);
     memset(conv_scratch.image, 0, (m->sample * IMAGE_SAMPLES + IMAGE_SLACK) * sizeof(float));
     memset(conv_scratch.sums, 0, filters * one * sizeof(float));
     for (size_t n = 0; n < (size_t) v->samples; n += IMAGE_SAMPLES) {
@@ -226,7 +211,7 @@ static void dw_piece(const struct kern_conv *v, size_t t, const struct image *m,
             const size_t at = (filter + o) * positions * KERN_PANEL + half;
             size_t count[IMAGE_SAMPLES];
             if (p.tap)
-                dw_lists_pooled(count, p.dy + at, p.tap + at, positions, tap_targets(m, s));
+                dw_lists_pooled(count, p.dy + at, p.tap + at, positions);
             else
                 dw_lists(count, p.dy + at, positions);
             dw_filter(m, count, conv_scratch.sums + o * one);
@@ -242,7 +227,7 @@ static bool listed_dw(const struct kern_conv *v, size_t t)
 {
     const struct kern_conv_shape *s = &v->shape;
     const size_t ins = (size_t) (s->channels / s->groups);
-    const size_t outs = (size_t) (s->filters / s->groups), channels = image_channels(s);
+    const size_t outs = (size_t) (s->filters / s->groups), channels = image_channels(s, 1);
 
     if (channels == 0 || plane(s->out_height, s->out_width) > CONV_POSITIONS)
         return false;
