@@ -251,6 +251,8 @@ CASES = [
          layers="linear 24 > relu > res(linear 24 > dropout 0.3 > tanh > relu > res(relu > linear 24)) > relu > linear 2"),
     case("lenet", SGD, {"lr": 0.1}, {"lr": 0.101}, data="images", layers="conv 6 5 pad 2 > relu > maxpool 2 > conv 16 5 > relu > "
          "maxpool 2 > flatten > linear 120 > relu > linear 84 > relu > linear 10"),
+    case("pool-first", SGD, {"lr": 0.1}, {"lr": 0.101}, data="images", layers="conv 4 5 > maxpool 2 > relu > conv 6 3 > maxpool 2 > flatten > "
+         "linear 10"),
     case("lenet-avgpool", SGD, {"lr": 0.03, "momentum": 0.9}, {"momentum": 0.89}, data="images", layers="conv 6 5 pad 2 > tanh > avgpool 2 > conv 16 5 > "
          "tanh > avgpool 2 > flatten > linear 120 > tanh > linear 84 > tanh > linear 10"),
     case("conv", SGD, {"lr": 0.05}, {}, data="images", wrong_run={"mask_shift": 1}, batch=33, layers="conv 6 4 stride 2 pad 2 > relu > "
