@@ -99,10 +99,10 @@ def initial_normal(seed, index, count):
 # ---- data ----
 
 
-INPUTS, WEIGHTS, NOISE = 0, 1, 2
+OF_INPUTS, OF_WEIGHTS, OF_NOISE = 0, 1, 2
 
 
-def random_values(count, what=INPUTS, first=0):
+def random_values(count, what=OF_INPUTS, first=0):
     """Places first ... of one purpose. Marsaglia's polar method: pairs in (-1, 1) until inside the circle; one number per pair."""
     out, left = np.zeros(count, np.float32), np.arange(count)
     attempt = 0
@@ -129,12 +129,12 @@ def linear_data(rows, columns, outputs, noise=None):
     """`regression ROWSxCOLUMNS outputs= noise=`, or without noise `random ROWSxCOLUMNS labels=`: x . w + b, and what it says."""
     total = rows + (rows + 4) // 5
     values = random_values(total * columns).reshape(total, columns)
-    w = random_values(outputs * (columns + 1), WEIGHTS).reshape(outputs, columns + 1).astype(np.float64)
+    w = random_values(outputs * (columns + 1), OF_WEIGHTS).reshape(outputs, columns + 1).astype(np.float64)
     y = values.astype(np.float64) @ w[:, :-1].T
     if noise is None:
         y = y > 0
     else:
-        y = y + w[:, -1] + noise * random_values(total * outputs, NOISE).reshape(total, outputs).astype(np.float64)
+        y = y + w[:, -1] + noise * random_values(total * outputs, OF_NOISE).reshape(total, outputs).astype(np.float64)
     y = y.astype(np.float32)
     return (values[:rows], y[:rows]), (values[rows:], y[rows:])
 
