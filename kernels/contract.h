@@ -37,12 +37,6 @@
  *    log(1 + x) and the sigmoid are those of kernels/math/elementary.h.
  * 13 Softmax of a sample, m, e_c and s as in rule 5: y_c = e_c / s, and with d = ((+0 + y_0 dy_0) + ...) over classes
  *    dx_c = y_c (dy_c - d). Its logarithm: y_c = (x_c - m) - log(s), d = ((+0 + dy_0) + ...), dx_c = dy_c - exp(y_c) d.
- * 18 A residual sum is y = f + x, and so is its gradient: that of f's input plus that of the sum.
- * 19 Whole gradients, in this order, each operation rounded: over `accumulate` batches (an epoch's last ones may be
- *    fewer) g = (((g_1 + g_2) + ...) * (1 / accumulate)); the L1 penalty g + (w > 0 ? l1 : w < 0 ? -l1 : 0); clipping
- *    by value to [-v, v]; the norm n by rule 6; and clipping by it, g * c with c = (float) (max / (n + 1e-6)), only
- *    where c < 1.
- *
  * 14 Convolution of x [c][h][w] by w [o][c][kh][kw], c being the channels of o's group. y: one chain (rule 1) over
  *    (c, kh, kw), zeros where a tap lies in the padding; then the epilogue. Gradients take output positions in *block
  *    order*, by (oh / 2, ow / 2, oh % 2, ow % 2). dx: one chain over positions, then the o of the group, of dy * w
@@ -67,7 +61,11 @@
  *    the samples as in rule 16. Dropout2d draws as rule 9 does, for the channel in place of the feature. Noise
  *    is x = fma((float) std, z, x); z by kernels/math/box_muller.h from the words of the element's place: features 4q and
  *    4q + 1 are first and second of words 0 and 1, 4q + 2 and 4q + 3 of words 2 and 3.
- *
+ * 18 A residual sum is y = f + x, and so is its gradient: that of f's input plus that of the sum.
+ * 19 Whole gradients, in this order, each operation rounded: over `accumulate` batches (an epoch's last ones may be
+ *    fewer) g = (((g_1 + g_2) + ...) * (1 / accumulate)); the L1 penalty g + (w > 0 ? l1 : w < 0 ? -l1 : 0); clipping
+ *    by value to [-v, v]; the norm n by rule 6; and clipping by it, g * c with c = (float) (max / (n + 1e-6)), only
+ *    where c < 1.
  * 20 Initial values, per element in PyTorch's order: uniform in [-b, b), fma(u, (float) b - (float) -b, (float) -b);
  *    normal, (float) std * z with z of kernels/math/normal.h. Sizes b and std are double formulas of trainer/init.c.
  *    Orthogonal, in double from z: each vector in turn is divided by the root of the sum of its squares, then from
