@@ -38,12 +38,12 @@ NETS["conv"] = (IMAGES, "conv 5 4 stride 2 pad 2 > relu > dropout 0.2 > conv 10 
 NETS["normed"] = (IMAGES, "noise 0.1 > conv 5 4 stride 3 > batchnorm > relu > dropout2d 0.3 > layernorm > relu > conv 6 3 stride 2 > "
                   "batchnorm affine no > flatten > linear 17 > relu > noise 0.2 > batchnorm > linear 20 > layernorm > relu > "
                   "linear 10", 1, 50, 16)
-if LONG:  # the tutorials' other nets
-    NETS["mnist dropout"] = (IMAGES, "flatten > linear 512 > relu > dropout 0.3 > linear 256 > relu > dropout 0.3 > linear 10", 1, 140, 64)
-    NETS["one hidden"] = (IMAGES, "flatten > linear 128 > relu > linear 10", 1, 140, 64)
-    NETS["batch norm"] = (IMAGES, "flatten > linear 256 > batchnorm > relu > linear 128 > batchnorm > relu > linear 10", 1, 140, 64)
-    NETS["own data"] = ("random 100x5 classes=2", "linear 16 > relu > linear 2", 2, 0, 32)
-    NETS["line"] = ("regression 1000x10", "linear 1", 2, 0, 64)
+# the tutorials' other nets
+NETS["mnist"] = (IMAGES, "flatten > linear 512 > relu > dropout 0.3 > linear 256 > relu > dropout 0.3 > linear 10", 1, 140, 64)
+NETS["hidden"] = (IMAGES, "flatten > linear 128 > relu > linear 10", 1, 140, 64)
+NETS["batchnorm"] = (IMAGES, "flatten > linear 256 > batchnorm > relu > linear 128 > batchnorm > relu > linear 10", 1, 140, 64)
+NETS["own"] = ("random 100x5 classes=2", "linear 16 > relu > linear 2", 2, 0, 32)
+NETS["line"] = ("regression 1000x10", "linear 1", 2, 0, 64)
 MORE = {"line": {"train": {"loss": "mse"}}, "normed": {"train": {"ema": 0.9, "accumulate": 2}}, "lenet": {"model": {"init": "orthogonal"}},
         "residual": {"train": {"lookahead": 3, "ema": 0.9, "rng": "torch"}}, "quickstart": {"train": {"swa_start": 1}}}  # further keys of some
 BUILDS = {
