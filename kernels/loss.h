@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/cs_param.h"
+#include "kernels/contract.h"
 
 /* What the outputs are compared with. */
 enum kern_targets {
@@ -67,6 +68,20 @@ struct kern_loss_sums {
         wanted; /* fractions: elements that are yes in outputs and targets, outputs, targets */
     double absolute, squared; /* values: of |x - y| and (x - y)^2 */
 };
+
+KERN_FN void kern_loss_sums_add(struct kern_loss_sums *to, const struct kern_loss_sums *s)
+{
+    to->loss += s->loss;
+    to->weight += s->weight;
+    to->samples += s->samples;
+    to->correct += s->correct;
+    to->top += s->top;
+    to->both += s->both;
+    to->said += s->said;
+    to->wanted += s->wanted;
+    to->absolute += s->absolute;
+    to->squared += s->squared;
+}
 
 /* Losses of a batch, and the gradient of their mean. */
 struct kern_loss_call {

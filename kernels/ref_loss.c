@@ -161,20 +161,6 @@ static void clear_padding(float *x, size_t rows, size_t cols)
             x[kern_at(rows, r, c)] = 0.0f;
 }
 
-static void add_sums(struct kern_loss_sums *to, const struct kern_loss_sums *s)
-{
-    to->loss += s->loss;
-    to->weight += s->weight;
-    to->samples += s->samples;
-    to->correct += s->correct;
-    to->top += s->top;
-    to->both += s->both;
-    to->said += s->said;
-    to->wanted += s->wanted;
-    to->absolute += s->absolute;
-    to->squared += s->squared;
-}
-
 void kern_ref_loss(const struct kern_loss_call *c)
 {
     const size_t rows = (size_t) c->rows, outputs = (size_t) c->outputs;
@@ -192,7 +178,7 @@ void kern_ref_loss(const struct kern_loss_call *c)
             else
                 measure_elements(c, t, r, &sums);
         }
-        add_sums(&c->sums[t], &sums);
+        kern_loss_sums_add(&c->sums[t], &sums);
         if (c->dx)
             clear_padding(c->dx + t * c->dx_stride, rows, outputs);
         if (c->dxt)

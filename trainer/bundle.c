@@ -409,10 +409,11 @@ static void load_targets(train_bundle *b, const struct train_pass *pass,
 {
     const size_t rows = (size_t) pass->rows;
 
-    for (size_t i = 0; b->labels && i < (size_t) pass->trials * rows; i++)
-        b->labels[i] = side->labels[b->rows_index[i]];
-    if (b->labels)
+    if (b->labels) {
+        for (size_t i = 0; i < (size_t) pass->trials * rows; i++)
+            b->labels[i] = side->labels[b->rows_index[i]];
         return;
+    }
     b->ops->gather(&(struct kern_gather){
         .trials = pass->trials,
         .rows = pass->rows,
@@ -501,9 +502,10 @@ static void backward(train_bundle *b, struct train_pass *pass)
 
     for (int i = b->model->layer_count - 1; i >= 0; i--) {
         const struct train_layer *layer = &b->model->layers[i];
-        if (!layer->kind->backward || !nodes[layer->node_out].gradient)
+        if (!nodes[layer->node_out].gradient)
             continue;
-        layer->kind->backward(layer, pass);
+        if (layer->kind->backward)
+            layer->kind->backward(layer, pass);
         if (layer->copies && nodes[layer->node_in].gradient)
             train_pass_copy_gradient(pass, layer->node_out, layer->node_in);
     }
@@ -511,18 +513,7 @@ static void backward(train_bundle *b, struct train_pass *pass)
 
 void train_bundle_add_sums(struct train_sums *sums, const struct kern_loss_sums *batch)
 {
-    struct kern_loss_sums *of = &sums->of;
-
-    of->loss += batch->loss;
-    of->weight += batch->weight;
-    of->samples += batch->samples;
-    of->correct += batch->correct;
-    of->top += batch->top;
-    of->both += batch->both;
-    of->said += batch->said;
-    of->wanted += batch->wanted;
-    of->absolute += batch->absolute;
-    of->squared += batch->squared;
+    kern_loss_sums_add(&sums->of, batch);
     if (batch->weight > 0) {
         sums->batch_means += batch->loss / batch->weight;
         sums->batches++;

@@ -60,6 +60,15 @@ size_t train_layer_draws(const struct train_layer *layer)
     return layer->kind->draws ? (size_t) layer->kind->draws(layer) : 0;
 }
 
+int train_layer_need_image(const struct train_layer *layer, struct cs_error *err)
+{
+    if (layer->in.ndim == 3)
+        return 0;
+    return cs_fail(err, CS_ERANGE,
+                   "its input is flat, %d numbers; expected channels x height x width",
+                   layer->in.dim[0]);
+}
+
 static struct train_segment *add_segment(struct train_model *model, const struct train_layer *layer,
                                          const char *name, size_t floats)
 {

@@ -164,6 +164,9 @@ struct train_segment *train_model_add_tensor(struct train_model *model,
                                              const struct train_layer *layer, const char *name,
                                              int ndim, const int *dim);
 
+/* For layers' setup: CS_ERANGE where the input is no image. */
+int train_layer_need_image(const struct train_layer *layer, struct cs_error *err);
+
 /* Is the layer behind this one a relu that this one computes? */
 bool train_layer_relu_fused(const struct train_layer *layer, const struct train_model *model);
 

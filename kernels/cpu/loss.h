@@ -237,20 +237,6 @@ static void cross_entropy_samples(struct loss_trial *l, size_t first)
     measure_classes(l, &s, live);
 }
 
-static void add_loss_sums(struct kern_loss_sums *to, const struct kern_loss_sums *s)
-{
-    to->loss += s->loss;
-    to->weight += s->weight;
-    to->samples += s->samples;
-    to->correct += s->correct;
-    to->top += s->top;
-    to->both += s->both;
-    to->said += s->said;
-    to->wanted += s->wanted;
-    to->absolute += s->absolute;
-    to->squared += s->squared;
-}
-
 static void cpu_loss(const struct kern_loss_call *c)
 {
     const int place = loss_place(c->kind);
@@ -266,7 +252,7 @@ static void cpu_loss(const struct kern_loss_call *c)
             else
                 loss_samples(&l, &loss_fns[place], first);
         }
-        add_loss_sums(&c->sums[t], &l.sums);
+        kern_loss_sums_add(&c->sums[t], &l.sums);
     }
 }
 

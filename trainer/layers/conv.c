@@ -69,10 +69,7 @@ static struct kern_conv_shape shape_of(const struct train_layer *layer)
 
 static int setup(struct train_layer *layer, struct train_model *model, struct cs_error *err)
 {
-    if (layer->in.ndim != 3)
-        return cs_fail(err, CS_ERANGE,
-                       "its input is flat, %d numbers; expected channels x height x width",
-                       layer->in.dim[0]);
+    CS_TRY(train_layer_need_image(layer, err));
     CS_TRY(check_numbers(layer, err));
     const int channels = layer->in.dim[0], filters = (int) layer->arg[FILTERS];
     const int kernel = (int) layer->arg[KERNEL], groups = (int) layer->arg[GROUPS];

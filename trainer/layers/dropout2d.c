@@ -16,11 +16,7 @@ static int setup(struct train_layer *layer, struct train_model *model, struct cs
     (void) model;
     if (!(layer->arg[0] >= 0 && layer->arg[0] < 1))
         return cs_fail(err, CS_ERANGE, "the probability must be a number in [0, 1)");
-    if (layer->in.ndim != 3)
-        return cs_fail(err, CS_ERANGE,
-                       "its input is flat, %d numbers; expected channels x height x width",
-                       layer->in.dim[0]);
-    return 0;
+    return train_layer_need_image(layer, err);
 }
 
 static int draws(const struct train_layer *layer)

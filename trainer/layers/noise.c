@@ -47,13 +47,6 @@ static void forward(const struct train_layer *layer, struct train_pass *pass)
     train_pass_made(pass, layer->node_out, turned ? TRAIN_XT : TRAIN_X);
 }
 
-/* Nothing to do; a copied node's gradient is copied back by the pass. */
-static void backward(const struct train_layer *layer, struct train_pass *pass)
-{
-    (void) layer;
-    (void) pass;
-}
-
 const struct train_layer_kind train_layer_noise = {
     .name = "noise",
     .usage = "noise STD",
@@ -66,5 +59,4 @@ const struct train_layer_kind train_layer_noise = {
     .by_place_only = true,
     .setup = setup,
     .forward = forward,
-    .backward = backward,
 };

@@ -17,22 +17,13 @@
 
 enum { WINDOW, STRIDE }; /* places in layer->arg; stride 0: the window's size */
 
-static int need_image(const struct train_layer *layer, struct cs_error *err)
-{
-    if (layer->in.ndim == 3)
-        return 0;
-    return cs_fail(err, CS_ERANGE,
-                   "its input is flat, %d numbers; expected channels x height x width",
-                   layer->in.dim[0]);
-}
-
 static int setup(struct train_layer *layer, struct train_model *model, struct cs_error *err)
 {
     const double window = layer->arg[WINDOW], stride = layer->arg[STRIDE];
     const int height = layer->in.dim[1], width = layer->in.dim[2];
 
     (void) model;
-    CS_TRY(need_image(layer, err));
+    CS_TRY(train_layer_need_image(layer, err));
     if (window != floor(window) || window < 1 || window > 1024)
         return cs_fail(err, CS_ERANGE, "the window must be a whole number in [1, 1024]");
     if (stride != floor(stride) || stride < 0 || stride > 1024)
@@ -73,7 +64,7 @@ static int setup_max(struct train_layer *layer, struct train_model *model, struc
 static int setup_global(struct train_layer *layer, struct train_model *model, struct cs_error *err)
 {
     (void) model;
-    CS_TRY(need_image(layer, err));
+    CS_TRY(train_layer_need_image(layer, err));
     layer->out = (struct train_shape){.ndim = 3, .dim = {layer->in.dim[0], 1, 1}};
     return 0;
 }
