@@ -11,36 +11,52 @@
 
 #include "common/cs_error.h"
 
+/* At least a chunk more, at most the limit and a byte; the whole rest of a plain file at once. */
+static size_t next_chunk(int fd, size_t total, size_t limit)
+{
+    size_t chunk = 65536;
+    struct stat status;
+
+    if (total == 0 && fstat(fd, &status) == 0 && status.st_size > (off_t) chunk)
+        chunk = (size_t) status.st_size + 1; /* one more: the next read finds the end */
+    return chunk <= limit - total ? chunk : limit - total + 1;
+}
+
+static int read_all(struct cs_buf *out, int fd, const char *path, size_t limit,
+                    struct cs_error *err)
+{
+    size_t total = 0;
+
+    for (;;) {
+        const size_t chunk = next_chunk(fd, total, limit);
+        cs_buf_reserve(out, chunk);
+        const ssize_t n = read(fd, out->data + out->size, chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return cs_fail_errno(err, "%s: cannot read", path);
+        out->size += (size_t) n;
+        out->data[out->size] = '\0';
+        total += (size_t) n;
+        if (n == 0)
+            return 0;
+        if (total > limit)
+            return cs_fail(err, CS_ERANGE, "%s: longer than %zu bytes", path, limit);
+    }
+}
+
 int cs_read_file(struct cs_buf *out, const char *path, size_t limit, struct cs_error *err)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char chunk[65536];
-    size_t total = 0;
+    const size_t before = out->size;
 
     if (fd < 0)
         return cs_fail_errno(err, "%s: cannot open", path);
-    for (;;) {
-        const ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            const int rc = cs_fail_errno(err, "%s: cannot read", path);
-            close(fd);
-            return rc;
-        }
-        if (n == 0)
-            break;
-        total += (size_t) n;
-        if (total > limit) {
-            close(fd);
-            return cs_fail(err, CS_ERANGE, "%s: longer than %zu bytes", path, limit);
-        }
-        cs_buf_add(out, chunk, (size_t) n);
-    }
+    const int rc = read_all(out, fd, path, limit, err);
+    if (rc < 0)
+        out->data[out->size = before] = '\0';
     close(fd);
-    if (!out->data)
-        cs_buf_add(out, "", 0);
-    return 0;
+    return rc;
 }
 
 int cs_write_all(int fd, const void *data, size_t size, struct cs_error *err)

@@ -128,7 +128,7 @@ void cs_arena_clear(struct cs_arena *arena)
     }
 }
 
-static void reserve(struct cs_buf *buf, size_t more)
+void cs_buf_reserve(struct cs_buf *buf, size_t more)
 {
     if (buf->capacity - buf->size > more)
         return;
@@ -141,7 +141,7 @@ static void reserve(struct cs_buf *buf, size_t more)
 
 void cs_buf_add(struct cs_buf *buf, const void *data, size_t size)
 {
-    reserve(buf, size);
+    cs_buf_reserve(buf, size);
     if (size)
         memcpy(buf->data + buf->size, data, size);
     buf->size += size;
@@ -162,7 +162,7 @@ void cs_buf_addf(struct cs_buf *buf, const char *fmt, ...)
     va_end(args);
     if (size < 0)
         out_of_memory();
-    reserve(buf, (size_t) size + 1);
+    cs_buf_reserve(buf, (size_t) size + 1);
     va_start(args, fmt);
     vsnprintf(buf->data + buf->size, (size_t) size + 1, fmt, args);
     va_end(args);

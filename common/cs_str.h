@@ -43,6 +43,8 @@ struct cs_buf {
     char *data;
     size_t size, capacity;
 };
+void cs_buf_reserve(struct cs_buf *buf,
+                    size_t more); /* room for that many bytes after size, and a zero */
 void cs_buf_add(struct cs_buf *buf, const void *data, size_t size);
 void cs_buf_adds(struct cs_buf *buf, const char *text);
 void cs_buf_addf(struct cs_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

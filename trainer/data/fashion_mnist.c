@@ -3,10 +3,12 @@
  *
  * Files: the four IDX files of the usual names, .gz or not, in `path`, else where Debian's package
  * dataset-fashion-mnist puts them. IDX (yann.lecun.com/exdb/mnist): u32be magic 0x00000803 (images) or 0x00000801
- * (labels), u32be count, for images u32be rows, u32be columns, then the bytes. Read through zlib, which passes
- * plain files through. Sizes and labels are checked.
+ * (labels), u32be count, for images u32be rows, u32be columns, then the bytes. A .gz that is as it should be is
+ * unpacked by libdeflate, in about half of zlib's time; everything else, what is at fault above all, goes through
+ * zlib, which passes plain files through and says where a file ends early. Sizes and labels are checked.
  */
 #include <errno.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include <zlib.h>
 
 #include "common/cs_error.h"
+#include "common/cs_io.h"
 #include "trainer/data/data.h"
 
 #define DEBIAN_FOLDER "/usr/share/datasets/fashion-mnist"
@@ -113,20 +116,30 @@ static int read_end(gzFile file, const char *path, struct cs_error *err)
     return n < 0 ? damaged(file, path, err) : 0;
 }
 
+static bool has_header(const uint8_t header[16], const struct idx_file *idx)
+{
+    const bool images = idx->magic == 0x803;
+
+    return big_endian(header) == idx->magic && big_endian(header + 4) == idx->count &&
+           (!images || (big_endian(header + 8) == SIDE && big_endian(header + 12) == SIDE));
+}
+
+static size_t header_size(const struct idx_file *idx)
+{
+    return idx->magic == 0x803 ? 16 : 8;
+}
+
 /* Open a file and read past its header, which must say what the data set is known to hold. */
 static int open_idx(gzFile *out, const char *path, const struct idx_file *idx, struct cs_error *err)
 {
     uint8_t header[16];
-    const bool images = idx->magic == 0x803;
     gzFile file = gzopen(path, "rbe");
 
     if (!file)
         return cs_fail_errno(err, "%s: cannot open", path);
     gzbuffer(file, 1 << 17);
-    int rc = read_exactly(file, path, header, images ? 16 : 8, err);
-    if (rc == 0 &&
-        (big_endian(header) != idx->magic || big_endian(header + 4) != idx->count ||
-         (images && (big_endian(header + 8) != SIDE || big_endian(header + 12) != SIDE))))
+    int rc = read_exactly(file, path, header, (unsigned) header_size(idx), err);
+    if (rc == 0 && !has_header(header, idx))
         rc = cs_fail(err, CS_ECORRUPT, "%s: not an IDX file of %u items of %u bytes", path,
                      idx->count, idx->item);
     if (rc < 0)
@@ -136,12 +149,41 @@ static int open_idx(gzFile *out, const char *path, const struct idx_file *idx, s
     return rc;
 }
 
-/* The whole file into *out (malloc'ed). */
-static int read_idx(uint8_t **out, const char *path, const struct idx_file *idx,
+/* A good .gz of one member into a block whose items begin at *out - header_size; false: anything else. */
+static bool unpack(uint8_t **out, const char *path, const struct idx_file *idx)
+{
+    const size_t size = header_size(idx) + (size_t) idx->count * idx->item;
+    struct cs_buf packed = {0};
+    size_t used = 0, got = 0;
+
+    if (cs_read_file(&packed, path, 2 * size, NULL) < 0)
+        return false;
+    struct libdeflate_decompressor *inflater = libdeflate_alloc_decompressor();
+    uint8_t *data = malloc(size);
+    const bool good = inflater && data &&
+                      libdeflate_gzip_decompress_ex(inflater, packed.data, packed.size, data, size,
+                                                    &used, &got) == LIBDEFLATE_SUCCESS &&
+                      used == packed.size && got == size && has_header(data, idx);
+    libdeflate_free_decompressor(inflater);
+    cs_buf_clear(&packed);
+    if (!good) {
+        free(data);
+        return false;
+    }
+    *out = data;
+    return true;
+}
+
+/* The whole file into *block (malloc'ed), its items at *out. */
+static int read_idx(uint8_t **block, uint8_t **out, const char *path, const struct idx_file *idx,
                     struct cs_error *err)
 {
     gzFile file;
 
+    if (unpack(block, path, idx)) {
+        *out = *block + header_size(idx);
+        return 0;
+    }
     CS_TRY(open_idx(&file, path, idx, err));
     uint8_t *data = malloc((size_t) idx->count * idx->item);
     int rc = data ? read_exactly(file, path, data, idx->count * idx->item, err)
@@ -152,18 +194,18 @@ static int read_idx(uint8_t **out, const char *path, const struct idx_file *idx,
     if (rc < 0)
         free(data);
     else
-        *out = data;
+        *block = *out = data;
     return rc;
 }
 
-static int read_named(uint8_t **out, const char *folder, const struct idx_file *idx,
-                      struct cs_error *err)
+static int read_named(uint8_t **block, uint8_t **out, const char *folder,
+                      const struct idx_file *idx, struct cs_error *err)
 {
     char *path = locate(folder, idx->name);
 
     if (!path)
         return missing(folder, idx->name, err);
-    const int rc = read_idx(out, path, idx, err);
+    const int rc = read_idx(block, out, path, idx, err);
     free(path);
     return rc;
 }
@@ -206,14 +248,14 @@ static int take_labels(struct train_side *side, void **owned, uint8_t *bytes, in
 static int load_side(struct train_side *side, void **owned, const char *folder, int first,
                      struct cs_error *err)
 {
-    uint8_t *images = NULL, *labels = NULL;
+    uint8_t *block = NULL, *images = NULL, *labels = NULL;
 
-    CS_TRY(read_named(&images, folder, &files[first], err));
-    owned[0] = images;
+    CS_TRY(read_named(&block, &images, folder, &files[first], err));
+    owned[0] = block;
     side->pixels = images;
-    CS_TRY(read_named(&labels, folder, &files[first + 1], err));
+    CS_TRY(read_named(&block, &labels, folder, &files[first + 1], err));
     const int rc = take_labels(side, &owned[1], labels, (int) files[first + 1].count, err);
-    free(labels);
+    free(block);
     return rc;
 }
 
