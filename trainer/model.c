@@ -60,6 +60,13 @@ size_t train_layer_draws(const struct train_layer *layer)
     return layer->kind->draws ? (size_t) layer->kind->draws(layer) : 0;
 }
 
+int train_layer_need_probability(const struct train_layer *layer, struct cs_error *err)
+{
+    if (layer->arg[0] >= 0 && layer->arg[0] < 1)
+        return 0;
+    return cs_fail(err, CS_ERANGE, "the probability must be a number in [0, 1)");
+}
+
 int train_layer_need_image(const struct train_layer *layer, struct cs_error *err)
 {
     if (layer->in.ndim == 3)

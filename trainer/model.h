@@ -167,6 +167,9 @@ struct train_segment *train_model_add_tensor(struct train_model *model,
 /* For layers' setup: CS_ERANGE where the input is no image. */
 int train_layer_need_image(const struct train_layer *layer, struct cs_error *err);
 
+/* For `setup`: CS_ERANGE unless the first argument is in [0, 1). */
+int train_layer_need_probability(const struct train_layer *layer, struct cs_error *err);
+
 /* Is the layer behind this one a relu that this one computes? */
 bool train_layer_relu_fused(const struct train_layer *layer, const struct train_model *model);
 

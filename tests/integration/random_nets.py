@@ -97,22 +97,47 @@ class Net:
         return " > ".join(layers)
 
 
+LOSSES = {  # of which targets, with what their settings may be, and the layer that must come last
+    "classes": [("cross_entropy", {"label_smoothing": [0, 0.1], "ignore_index": [-100, 1]}, None), ("nll", {"ignore_index": [-100, 0]}, "log_softmax"),
+                ("kl_div", {"label_smoothing": [0, 0.2]}, "log_softmax"), ("hinge", {"margin": [1, 0.5]}, None), ("mse", {}, "softmax")],
+    "labels": [("bce_with_logits", {"pos_weight": [1, 3]}, None), ("bce", {}, "sigmoid"), ("l1", {}, None), ("huber", {"delta": [1, 0.5]}, None)],
+    "values": [("mse", {}, None), ("l1", {}, None), ("smooth_l1", {"beta": [1, 0, 0.5]}, None), ("huber", {"delta": [1, 3]}, None)],
+}
+
+
+def draw_data(rng):
+    """What the targets are, how wide, the shape of the input, and the data set's keys."""
+    kind = rng.choice(["classes", "classes", "classes", "labels", "values"])
+    if kind == "classes" and rng.random() < 0.5 and os.path.isdir(FASHION):
+        return kind, 10, (1, 28, 28), {"dataset": "fashion-mnist", "limit": rng.randint(20, 70)}
+    rows, columns, width = rng.randint(40, 300), rng.choice([1, 3, 16, 20, 37]), rng.randint(1 if kind != "classes" else 2, 12)
+    name = {"classes": f"random {rows}x{columns} classes={width}", "labels": f"random {rows}x{columns} labels={width}",
+            "values": f"regression {rows}x{columns} outputs={width}"}[kind]
+    return kind, width, (columns,), {"dataset": name}
+
+
+def draw_loss(rng, kind):
+    """Keys of [train], and the layer that the net must end in."""
+    if kind == "classes" and rng.random() < 0.4:
+        return {}, None
+    loss, settings, last = rng.choice(LOSSES[kind])
+    return {"loss": loss, **{key: rng.choice(values) for key, values in settings.items()}}, last
+
+
 def draw_sections(rng, layers, optimizers):
-    images = os.path.isdir(FASHION) and rng.random() < 0.5
-    columns, classes = rng.choice([1, 3, 16, 20, 37]), 10 if images else rng.randint(2, 12)
-    net = Net(rng, layers, (1, 28, 28) if images else (columns,))
-    train = {"epochs": rng.randint(1, 2), "checkpoint_every": 1, **rng.choice([
+    kind, width, shape, data = draw_data(rng)
+    loss, last = draw_loss(rng, kind)
+    net = Net(rng, layers, shape)
+    train = {"epochs": rng.randint(1, 2), "checkpoint_every": 1, **loss, "loss_average": rng.choice(["samples", "samples", "batches"]), **rng.choice([
         {}, {}, {"clip_norm": 0.1}, {"clip_value": 0.01}, {"l1": 1e-4}, {"accumulate": 3}, {"accumulate": 2, "clip_norm": 0.5}]),
         **rng.choice([{}, {}, {"ema": 0.9}, {"lookahead": 3}, {"swa_start": 1, "lookahead": 2, "lookahead_alpha": 0.8}])}
-    drawn = net.draw(classes)
+    drawn = net.draw(width) + (f" > {last}" if last else "")
     if "noise" not in drawn and rng.random() < 0.3:  # which normal numbers cannot be had for
         train["rng"] = "torch"
     inits = ["pytorch", "pytorch", "xavier_uniform", *([] if "rng" in train else ["kaiming_normal", "orthogonal"])]
     return {
         "sweep": {"seeds": rng.choice([1, 2, 5])},
-        "data": {"dataset": "fashion-mnist" if images else f"random {rng.randint(40, 300)}x{columns} classes={classes}",
-                 "batch_size": rng.choice([2, 7, 16, 31, 32, 64]), "val_split": 0.3, **({"limit": rng.randint(20, 70)} if images else {}),
-                 "shuffle": rng.choice(["yes", "yes", "no"])},
+        "data": {**data, "batch_size": rng.choice([2, 7, 16, 31, 32, 64]), "val_split": 0.3, "shuffle": rng.choice(["yes", "yes", "no"])},
         "model": {"layers": drawn, "init": rng.choice(inits)},
         "train": train,
         "optimizer": {"optimizer": ", ".join(rng.sample(optimizers, 3)), "lr": rng.choice([1e-3, 0.01]),

@@ -14,8 +14,7 @@
 static int setup(struct train_layer *layer, struct train_model *model, struct cs_error *err)
 {
     (void) model;
-    if (!(layer->arg[0] >= 0 && layer->arg[0] < 1))
-        return cs_fail(err, CS_ERANGE, "the probability must be a number in [0, 1)");
+    CS_TRY(train_layer_need_probability(layer, err));
     return train_layer_need_image(layer, err);
 }
 
