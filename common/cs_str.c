@@ -1,6 +1,7 @@
 #include "common/cs_str.h"
 
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,7 +204,9 @@ const char *cs_format_double(char out[CS_DOUBLE_MAX], double value)
         snprintf(out, CS_DOUBLE_MAX, "%.0f", value);
         return out;
     }
-    for (int digits = 1; digits <= 17; digits++) {
+    /* Up to 15 digits come back as they were written: %.15g is the shortest where it reads back (not below the normal
+     * numbers, which have fewer). */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(out, CS_DOUBLE_MAX, "%.*g", digits, value);
         if (strtod(out, NULL) == value)
             break;

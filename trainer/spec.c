@@ -36,18 +36,30 @@ static int at_line(int rc, const struct train_setting *setting, struct cs_error 
     return rc;
 }
 
-const char *train_spec_get(const struct train_spec *spec, const char *key)
+/* The place of a key among the settings, -1: not in force. Groups' keys stand behind the others. */
+static int find_place(const struct train_spec *spec, const char *key)
 {
-    const struct train_setting *s = find_setting(spec->settings, spec->setting_count, key);
-    return s ? s->value : NULL;
+    const int name = train_key_name(key);
+
+    if (name >= 0)
+        return spec->places[name];
+    for (size_t i = spec->setting_count; i-- > 0 && strchr(spec->settings[i].key, '.');) {
+        if (strcmp(spec->settings[i].key, key) == 0)
+            return (int) i;
+    }
+    return -1;
 }
 
-/* Number of a setting in effect; its row has parsed it already. */
+const char *train_spec_get(const struct train_spec *spec, const char *key)
+{
+    const int place = find_place(spec, key);
+    return place < 0 ? NULL : spec->settings[place].value;
+}
+
+/* Number of a setting in effect. */
 static double number(const struct train_spec *spec, const char *key)
 {
-    double value = 0;
-    cs_parse_double(&value, train_spec_get(spec, key));
-    return value;
+    return spec->values[find_place(spec, key)]->num;
 }
 
 static bool is_yes(const struct train_spec *spec, const char *key)
@@ -55,108 +67,165 @@ static bool is_yes(const struct train_spec *spec, const char *key)
     return strcmp(train_spec_get(spec, key), "yes") == 0;
 }
 
-/* Is the row in force, given the settings made so far (owners come before what they own)? */
-static bool in_force(const struct train_key *key, const struct train_spec *spec)
+/* Settings on their way into a spec. */
+struct building {
+    struct train_spec *spec;
+    const struct train_setting *given;
+    size_t count;
+    int given_at[TRAIN_KEYS_MAX];    /* by number of the name: 1 + the first among given, 0: none */
+    bool is_default[TRAIN_KEYS_MAX]; /* of the spec's settings */
+    struct train_setting settings[TRAIN_KEYS_MAX];
+    const struct cs_value *values[TRAIN_KEYS_MAX];
+};
+
+/* Is row i in force, given the settings made so far (owners come before what they own)? */
+static bool in_force(const struct building *b, size_t i)
 {
-    if (!key->owner)
-        return true;
-    const char *chosen = train_spec_get(spec, key->owner_key);
-    return chosen && strcmp(chosen, key->owner) == 0;
+    size_t count;
+    const struct train_key *key = &train_keys(&count)[i];
+    const int place = key->owner ? b->spec->places[train_key_facts()[i].owner] : 0;
+
+    if (!key->owner || place < 0)
+        return !key->owner;
+    const char *chosen = b->settings[place].value;
+    return chosen == key->owner || strcmp(chosen, key->owner) == 0;
 }
 
-/* Every key in force with its value, given or default, canonical; non-default ones are marked by line < 0 copies. */
-static int complete(struct train_spec *spec, bool *is_default, const struct train_setting *given,
-                    size_t count, struct cs_error *err)
+static void add_setting(struct building *b, const char *key, const struct cs_value *value, int line,
+                        bool is_default)
+{
+    const size_t at = b->spec->setting_count++;
+
+    b->settings[at] = (struct train_setting){key, value->text, line};
+    b->values[at] = value;
+    b->is_default[at] = is_default;
+}
+
+/* Every key in force with its value, given or default, canonical. */
+static int complete(struct building *b, struct cs_error *err)
 {
     size_t key_count;
     const struct train_key *all = train_keys(&key_count);
+    const struct train_key_facts *facts = train_key_facts();
 
+    memset(b->given_at, 0, sizeof b->given_at);
+    for (size_t i = b->count; i-- > 0;) {
+        const int name = train_key_name(b->given[i].key);
+        if (name >= 0)
+            b->given_at[name] = (int) i + 1;
+    }
     for (size_t i = 0; i < key_count; i++) {
-        const struct cs_param *row = all[i].row;
-        struct cs_value value, standard;
-        if (!in_force(&all[i], spec))
+        const struct cs_value *value = &facts[i].standard;
+        const int name = facts[i].name;
+        if (!in_force(b, i)) {
+            i = (size_t) facts[i].end - 1;
             continue;
-        const struct train_setting *s = find_setting(given, count, row->name);
-        CS_TRY(cs_param_parse(&standard, row, row->def, &spec->arena, err));
-        CS_TRY(at_line(cs_param_parse(&value, row, s ? s->value : row->def, &spec->arena, err), s,
-                       err));
-        is_default[spec->setting_count] = strcmp(value.text, standard.text) == 0;
-        spec->settings[spec->setting_count++] =
-            (struct train_setting){row->name, value.text, s ? s->line : 0};
+        }
+        const struct train_setting *s = b->given_at[name] ? &b->given[b->given_at[name] - 1] : NULL;
+        if (s)
+            CS_TRY(at_line(train_shared_parse(&value, b->spec->shared, all[i].row, s->value, err),
+                           s, err));
+        b->spec->places[name] = (int16_t) b->spec->setting_count;
+        add_setting(b, all[i].row->name, value, s ? s->line : 0,
+                    !s || strcmp(value->text, facts[i].standard.text) == 0);
     }
     return 0;
 }
 
 /* What [group NAME] sections set, behind the rest: never a default, for they stand beside the common value. */
-static int complete_groups(struct train_spec *spec, bool *is_default,
-                           const struct train_setting *given, size_t count, struct cs_error *err)
+static int complete_groups(struct building *b, struct cs_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct train_setting *s = &given[i];
+    for (size_t i = 0; i < b->count; i++) {
+        const struct train_setting *s = &b->given[i];
         const struct train_key *key =
             train_key_group_part(s->key) ? train_key_find(s->key, NULL) : NULL;
-        struct cs_value value;
+        const struct cs_value *value;
+        size_t count;
 
-        while (key && !in_force(key, spec))
+        while (key && key->owner && !in_force(b, (size_t) (key - train_keys(&count))))
             key = train_key_find(s->key, key);
         if (!key)
             continue; /* check_given tells */
-        if (spec->setting_count == TRAIN_KEYS_MAX)
+        if (b->spec->setting_count == TRAIN_KEYS_MAX)
             return cs_fail(err, CS_ERANGE, "%s: more than %d settings", s->key, TRAIN_KEYS_MAX);
-        CS_TRY(at_line(cs_param_parse(&value, key->row, s->value, &spec->arena, err), s, err));
-        is_default[spec->setting_count] = false;
-        spec->settings[spec->setting_count++] =
-            (struct train_setting){cs_arena_strdup(&spec->arena, s->key), value.text, s->line};
+        CS_TRY(
+            at_line(train_shared_parse(&value, b->spec->shared, key->row, s->value, err), s, err));
+        add_setting(b, train_shared_text(b->spec->shared, s->key), value, s->line, false);
     }
     return 0;
 }
 
-static int check_given(const struct train_spec *spec, const struct train_setting *given,
-                       size_t count, struct cs_error *err)
+static int check_given(const struct building *b, struct cs_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct train_setting *s = &given[i];
+    const struct train_spec *spec = b->spec;
+
+    for (size_t i = 0; i < b->count; i++) {
+        const struct train_setting *s = &b->given[i];
         const struct train_key *key = train_key_find(s->key, NULL);
+        const int name = train_key_name(s->key);
         if (!key)
             return at_line(train_key_unknown(s->key, err), s, err);
-        if (!train_spec_get(spec, s->key) && train_key_group_part(s->key))
+        if (find_place(spec, s->key) < 0 && name < 0)
             return at_line(cs_fail(err, CS_ENONAME, "%s: not a key of optimizer = %s", s->key,
                                    train_spec_get(spec, "optimizer")),
                            s, err);
-        if (!train_spec_get(spec, s->key))
+        if (find_place(spec, s->key) < 0)
             return at_line(cs_fail(err, CS_ENONAME, "%s: not a key of %s = %s", s->key,
                                    key->owner_key, train_spec_get(spec, key->owner_key)),
                            s, err);
-        if (find_setting(given, count, s->key) != s)
+        const struct train_setting *first =
+            name < 0 ? find_setting(b->given, b->count, s->key) : &b->given[b->given_at[name] - 1];
+        if (first != s)
             return at_line(cs_fail(err, CS_EPARSE, "%s: given twice", s->key), s, err);
     }
     return 0;
 }
 
+/* All settings in effect, checked one by one. */
+static int take_settings(struct building *b, struct cs_error *err)
+{
+    struct train_spec *spec = b->spec;
+    size_t key_count;
+
+    train_keys(&key_count);
+    spec->places = cs_arena_alloc(&spec->arena, key_count * sizeof *spec->places);
+    memset(spec->places, -1, key_count * sizeof *spec->places);
+    spec->settings = b->settings;
+    spec->values = b->values;
+    int rc = complete(b, err);
+    rc = rc < 0 ? rc : complete_groups(b, err);
+    rc = rc < 0 ? rc : check_given(b, err);
+    const size_t count = spec->setting_count;
+    spec->settings = cs_arena_alloc(&spec->arena, count * sizeof *spec->settings);
+    spec->values = cs_arena_alloc(&spec->arena, count * sizeof(struct cs_value *));
+    memcpy(spec->settings, b->settings, count * sizeof *spec->settings);
+    memcpy(spec->values, b->values, count * sizeof(struct cs_value *));
+    return rc;
+}
+
 void train_spec_fill_args(double *args, int space, const struct train_spec *spec,
                           const struct cs_param *rows, int count, const char *group)
 {
-    struct cs_arena arena = {0};
     int at = 0;
 
     for (int i = 0; i < count; i++) {
-        struct cs_value value;
-        const char *own =
-            *group ? train_spec_get(spec, cs_arena_printf(&arena, "%s.%s", group, rows[i].name))
-                   : NULL;
-        const char *text = own ? own : train_spec_get(spec, rows[i].name);
-        if (cs_param_parse(&value, &rows[i], text, &arena, NULL) == 0)
-            at += cs_value_flatten(args + at, space - at, &rows[i], &value);
+        int place = find_place(spec, rows[i].name);
+        if (*group) {
+            char *key = cs_xasprintf("%s.%s", group, rows[i].name);
+            const int own = find_place(spec, key);
+            place = own < 0 ? place : own;
+            free(key);
+        }
+        at += cs_value_flatten(args + at, space - at, &rows[i], spec->values[place]);
     }
-    cs_arena_clear(&arena);
 }
 
 static void set_value(struct train_spec *spec, const char *key, const char *canonical)
 {
-    for (size_t i = 0; i < spec->setting_count; i++) {
-        if (strcmp(spec->settings[i].key, key) == 0)
-            spec->settings[i].value = cs_arena_strdup(&spec->arena, canonical);
-    }
+    const int place = find_place(spec, key);
+
+    if (strcmp(spec->settings[place].value, canonical) != 0)
+        spec->settings[place].value = train_shared_text(spec->shared, canonical);
 }
 
 static int take_normalize(struct train_spec *spec, struct cs_error *err)
@@ -164,24 +233,25 @@ static int take_normalize(struct train_spec *spec, struct cs_error *err)
     static const struct cs_param row = {"normalize", CS_FLOATS, "0 1", -INFINITY,
                                         INFINITY,    2,         NULL,  "mean, std"};
     const char *text = train_spec_get(spec, "normalize");
-    struct cs_value value;
+    const struct cs_value *value;
 
     spec->mean = 0;
     spec->std = 1;
     if (strcmp(text, "unit") == 0)
         return 0;
-    if (cs_param_parse(&value, &row, text, &spec->arena, NULL) < 0 ||
-        !isfinite((float) value.list[0]) || !isfinite((float) value.list[1]) ||
-        !((float) value.list[1] > 0))
+    if (train_shared_parse(&value, spec->shared, &row, text, NULL) < 0 ||
+        !isfinite((float) value->list[0]) || !isfinite((float) value->list[1]) ||
+        !((float) value->list[1] > 0))
         return cs_fail(err, CS_EPARSE, "normalize = %s: must be unit, or MEAN STD with STD > 0",
                        text);
-    spec->mean = (float) value.list[0];
-    spec->std = (float) value.list[1];
-    set_value(spec, "normalize", value.text);
+    spec->mean = (float) value->list[0];
+    spec->std = (float) value->list[1];
+    set_value(spec, "normalize", value->text);
     return 0;
 }
 
-static int take_data(struct train_spec *spec, struct train_data_info *info, struct cs_error *err)
+static int take_data(struct train_spec *spec, const struct train_data_info **info,
+                     struct cs_error *err)
 {
     struct cs_error inner;
     int64_t val;
@@ -199,24 +269,14 @@ static int take_data(struct train_spec *spec, struct train_data_info *info, stru
         return cs_fail(err, CS_ERANGE,
                        "val_split = %s: must be a fraction below 1 or a whole count",
                        train_spec_get(spec, "val_split"));
-    int rc = train_data_describe(info, spec->dataset, &inner);
+    int rc = train_shared_dataset(info, spec->shared, spec->dataset, &inner);
     if (rc < 0)
         return cs_fail(err, rc, "dataset = %s: %s", spec->dataset, inner.detail);
-    rc = train_data_sizes(&spec->train_examples, &val, info, spec->limit, spec->val_split, &inner);
+    rc = train_data_sizes(&spec->train_examples, &val, *info, spec->limit, spec->val_split, &inner);
     if (rc < 0)
         return cs_fail(err, rc, "val_split = %s, limit = %lld: %s",
                        train_spec_get(spec, "val_split"), (long long) spec->limit, inner.detail);
     return take_normalize(spec, err);
-}
-
-/* Spacing around > does not make another model. */
-static void set_canonical_layers(struct train_spec *spec)
-{
-    struct cs_buf text = {0};
-
-    train_model_text(&text, spec->model);
-    set_value(spec, "layers", text.data);
-    cs_buf_clear(&text);
 }
 
 /* The last batch of an epoch may be too small for a layer: 2001 examples in batches of 50 leave one alone. */
@@ -246,10 +306,12 @@ static int take_model(struct train_spec *spec, const struct train_data_info *inf
         return cs_fail(
             err, CS_EPARSE,
             "layers: missing; expected for example flatten > linear 512 > relu > linear 10");
-    const int rc = train_model_create(&spec->model, layers, &info->shape, &inner);
+    const int rc =
+        train_shared_take_model(&spec->shared_model, spec->shared, layers, &info->shape, &inner);
     if (rc < 0)
         return cs_fail(err, rc, "layers = %.200s: %s", layers, inner.detail);
-    set_canonical_layers(spec);
+    spec->model = spec->shared_model->model;
+    set_value(spec, "layers", spec->shared_model->text); /* blanks do not make another model */
     spec->parameters = spec->model->parameters;
     return check_batches(spec, err);
 }
@@ -281,11 +343,6 @@ static int take_init(struct train_spec *spec, struct cs_error *err)
     return 0;
 }
 
-static const char *look_up(void *context, const char *key)
-{
-    return train_spec_get(context, key);
-}
-
 /* The place of momentum, or of the first of betas, among the optimizer's args; -1: there is none. */
 static int momentum_place(const struct kern_optim *optim)
 {
@@ -302,12 +359,10 @@ static int momentum_place(const struct kern_optim *optim)
 
 static int take_schedule(struct train_spec *spec, struct cs_error *err)
 {
-    const char *canonical, *key;
-
-    CS_TRY(train_schedule_create(&spec->schedule, look_up, spec, &spec->arena, err));
-    key = train_schedule_text_key(spec->schedule, &canonical);
-    if (key)
-        set_value(spec, key, canonical);
+    CS_TRY(train_shared_take_schedule(&spec->shared_schedule, spec->shared, spec, err));
+    spec->schedule = spec->shared_schedule->schedule;
+    if (spec->shared_schedule->key)
+        set_value(spec, spec->shared_schedule->key, spec->shared_schedule->canonical);
     spec->momentum_arg = momentum_place(spec->optim);
     if (spec->momentum_arg < 0 && !isnan(train_schedule_momentum(spec->schedule)))
         return cs_fail(err, CS_ERANGE,
@@ -515,10 +570,60 @@ static int compare_settings(const void *a, const void *b)
     return strcmp(((const struct train_setting *) a)->key, ((const struct train_setting *) b)->key);
 }
 
+static void add_line(struct cs_buf *out, const char *key, const char *value)
+{
+    cs_buf_adds(out, key);
+    cs_buf_add(out, " = ", 3);
+    cs_buf_adds(out, value);
+    cs_buf_add(out, "\n", 1);
+}
+
+void train_spec_reseed(struct train_spec *spec, uint64_t seed)
+{
+    struct cs_buf *text = &spec->shared->text;
+
+    spec->seed = seed;
+    text->size = 0;
+    cs_buf_adds(text, spec->identity);
+    cs_buf_addf(text, "seed = %llu\n", (unsigned long long) seed);
+    ckpt_hash(spec->id, text->data, text->size);
+}
+
+/* What must agree between the trials of one bundle. */
+static void find_shape(struct train_spec *spec)
+{
+    struct cs_buf *text = &spec->shared->text;
+    const char *const parts[] = {
+        spec->dataset,
+        spec->path,
+        train_spec_get(spec, "limit"),
+        train_spec_get(spec, "val_split"),
+        train_spec_get(spec, "batch_size"),
+        train_spec_get(spec, spec->eval_batch_size == spec->batch_size ? "batch_size"
+                                                                       : "eval_batch_size"),
+        spec->shuffle ? "1" : "0",
+        train_spec_get(spec, "normalize"),
+        spec->loss->name,
+        spec->shared_model->shape_text,
+    };
+
+    text->size = 0;
+    for (size_t i = 0; i < CS_COUNT(parts); i++) {
+        cs_buf_add(text, "|", i > 0);
+        cs_buf_adds(text, parts[i]);
+    }
+    cs_buf_adds(text, spec->torch ? "|torch" : "");
+    for (int i = 0; i < spec->model->segment_count; i++) {
+        if (!train_spec_trains(spec, i))
+            cs_buf_addf(text, "|%d", i);
+    }
+    memcpy(spec->shape_key, train_shared_hash(spec->shared, text->data), sizeof spec->shape_key);
+}
+
 static void identify(struct train_spec *spec, const bool *is_default)
 {
-    struct cs_buf text = {0};
-    struct train_setting *sorted = cs_xcalloc(spec->setting_count + 1, sizeof *sorted);
+    struct cs_buf *text = &spec->shared->text;
+    struct train_setting sorted[TRAIN_KEYS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < spec->setting_count; i++) {
@@ -526,59 +631,60 @@ static void identify(struct train_spec *spec, const bool *is_default)
             sorted[count++] = spec->settings[i];
     }
     qsort(sorted, count, sizeof *sorted, compare_settings);
-    cs_buf_adds(&text, "");
+    text->size = 0;
+    cs_buf_adds(text, "");
     for (size_t i = 0; i < count; i++)
-        cs_buf_addf(&text, "%s = %s\n", sorted[i].key, sorted[i].value);
-    ckpt_hash(spec->point_id, text.data, text.size);
-    cs_buf_addf(&text, "seed = %llu\n", (unsigned long long) spec->seed);
-    ckpt_hash(spec->id, text.data, text.size);
-    cs_buf_clear(&text);
-    free(sorted);
-
-    char *data = train_data_key(spec);
-    cs_buf_addf(&text, "%s|%d|%d|%d|%s|%s|", data, spec->batch_size, spec->eval_batch_size,
-                spec->shuffle, train_spec_get(spec, "normalize"), spec->loss->name);
-    train_model_shape_text(&text, spec->model);
-    cs_buf_adds(&text, spec->torch ? "|torch" : "");
-    for (int i = 0; i < spec->model->segment_count; i++)
-        cs_buf_adds(&text,
-                    train_spec_trains(spec, i) ? "" : cs_arena_printf(&spec->arena, "|%d", i));
-    ckpt_hash(spec->shape_key, text.data, text.size);
-    cs_buf_clear(&text);
-    free(data);
+        add_line(text, sorted[i].key, sorted[i].value);
+    ckpt_hash(spec->point_id, text->data, text->size);
+    spec->identity = cs_arena_strdup(&spec->arena, text->data);
+    train_spec_reseed(spec, spec->seed);
+    find_shape(spec);
 }
 
 static int build(struct train_spec *spec, const struct train_setting *settings, size_t count,
                  struct cs_error *err)
 {
-    struct train_data_info info;
-    bool is_default[TRAIN_KEYS_MAX];
+    const struct train_data_info *info;
+    struct building b;
 
-    spec->settings = cs_arena_alloc(&spec->arena, TRAIN_KEYS_MAX * sizeof *spec->settings);
-    CS_TRY(complete(spec, is_default, settings, count, err));
-    CS_TRY(complete_groups(spec, is_default, settings, count, err));
-    CS_TRY(check_given(spec, settings, count, err));
+    b.spec = spec;
+    b.given = settings;
+    b.count = count;
+    CS_TRY(take_settings(&b, err));
     CS_TRY(find_fault(take_data(spec, &info, err), spec, err));
     CS_TRY(find_fault(take_training(spec, err), spec, err));
-    CS_TRY(find_fault(take_model(spec, &info, err), spec, err));
-    CS_TRY(find_fault(train_spec_take_loss(spec, &info, err), spec, err));
+    CS_TRY(find_fault(take_model(spec, info, err), spec, err));
+    CS_TRY(find_fault(train_spec_take_loss(spec, info, err), spec, err));
     CS_TRY(find_fault(take_init(spec, err), spec, err));
     CS_TRY(find_fault(take_groups(spec, err), spec, err));
-    identify(spec, is_default);
+    identify(spec, b.is_default);
     return 0;
 }
 
-int train_spec_create(struct train_spec **out, const struct train_setting *settings, size_t count,
-                      uint64_t seed, struct cs_error *err)
+int train_spec_create_shared(struct train_spec **out, struct train_shared *shared,
+                             const struct train_setting *settings, size_t count, uint64_t seed,
+                             struct cs_error *err)
 {
     struct train_spec *spec = cs_xcalloc(1, sizeof *spec);
 
     spec->seed = seed;
+    spec->shared = shared;
+    shared->references++;
     const int rc = build(spec, settings, count, err);
     if (rc < 0)
         train_spec_free(spec);
     else
         *out = spec;
+    return rc;
+}
+
+int train_spec_create(struct train_spec **out, const struct train_setting *settings, size_t count,
+                      uint64_t seed, struct cs_error *err)
+{
+    struct train_shared *shared = train_shared_create();
+    const int rc = train_spec_create_shared(out, shared, settings, count, seed, err);
+
+    train_shared_free(shared);
     return rc;
 }
 
@@ -591,7 +697,9 @@ void train_spec_free(struct train_spec *spec)
 {
     if (!spec)
         return;
-    train_model_free(spec->model);
+    train_shared_drop_model(spec->shared_model);
+    train_shared_drop_schedule(spec->shared_schedule);
+    train_shared_free(spec->shared);
     cs_arena_clear(&spec->arena);
     free(spec);
 }

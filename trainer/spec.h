@@ -28,6 +28,9 @@ struct kern_optim;
 struct train_metric;
 struct train_model;
 struct train_schedule;
+struct train_shared;
+struct train_shared_model;
+struct train_shared_schedule;
 
 /* A key of [data], [model], [train], [optimizer] or [scheduler]. One name may have several rows, one per owner. */
 struct train_key {
@@ -65,9 +68,13 @@ struct train_group {
 
 struct train_spec {
     struct cs_arena arena;
+    struct train_shared *shared; /* owner of the settings' texts */
     struct train_setting
         *settings; /* all in effect, defaults included, canonical values, documentation order */
+    const struct cs_value **values; /* [setting_count], as parsed */
+    int16_t *places;                /* of a key by its number (spec_impl.h): in settings, -1: not */
     size_t setting_count;
+    const char *identity; /* the canonical text without the seed */
     uint64_t seed;
     char id[41], point_id[41]; /* hexadecimal */
     char shape_key[41];        /* trials with equal shape keys can be trained in one bundle */
@@ -80,9 +87,11 @@ struct train_spec {
     int64_t limit;   /* 0 = all */
     float mean, std; /* after division by 255 */
 
-    struct train_model *model; /* layers with shapes; see model.h */
-    struct train_init init;    /* initial values */
-    bool torch;                /* rng = torch: random numbers from PyTorch's stream */
+    const struct train_model *model; /* layers with shapes; see model.h */
+    struct train_shared_model *shared_model;
+    struct train_shared_schedule *shared_schedule;
+    struct train_init init; /* initial values */
+    bool torch;             /* rng = torch: random numbers from PyTorch's stream */
     int epochs;
     const struct kern_loss *loss; /* kernels/loss.h */
     struct kern_loss_numbers *loss_numbers;
@@ -120,6 +129,19 @@ struct train_spec {
  */
 int train_spec_create(struct train_spec **out, const struct train_setting *settings, size_t count,
                       uint64_t seed, struct cs_error *err);
+
+/*
+ * The same for many specs: what they have in common (parsed values, models, schedules) is made once and kept in
+ * `shared`. A spec may outlive the caller's reference to it; so do the texts in spec->settings then, and only then.
+ */
+struct train_shared *train_shared_create(void);
+void train_shared_free(struct train_shared *shared); /* the caller's reference; NULL is fine */
+int train_spec_create_shared(struct train_spec **out, struct train_shared *shared,
+                             const struct train_setting *settings, size_t count, uint64_t seed,
+                             struct cs_error *err);
+
+/* Another seed: seed and id change, all else stays. */
+void train_spec_reseed(struct train_spec *spec, uint64_t seed);
 
 /* The value in effect, or NULL when the key is not in force. */
 const char *train_spec_get(const struct train_spec *spec, const char *key);

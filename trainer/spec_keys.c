@@ -114,7 +114,10 @@ static const struct train_key group_keys[] = {
 };
 
 static struct train_key keys[TRAIN_KEYS_MAX];
+static struct train_key_facts facts[TRAIN_KEYS_MAX];
 static size_t key_total;
+static struct cs_table names; /* items: train_key_facts of the first row */
+static struct cs_arena defaults;
 
 static void add_keys(const char *section, const struct cs_param *rows, size_t count,
                      const char *owner_key, const char *owner)
@@ -160,12 +163,51 @@ static void build_keys(void)
     }
 }
 
+static void build_facts(void)
+{
+    for (size_t i = 0; i < key_total; i++) {
+        struct cs_table_slot *slot = cs_table_add(&names, keys[i].row->name);
+        struct train_key_facts *first = slot->text ? slot->item : &facts[i], *last = first;
+        if (!slot->text)
+            *slot = (struct cs_table_slot){keys[i].row->name, first, slot->hash};
+        facts[i] = (struct train_key_facts){.name = (int) (first - facts), .next = -1};
+        facts[i].owner = keys[i].owner_key ? train_key_name(keys[i].owner_key) : -1;
+        cs_param_parse(&facts[i].standard, keys[i].row, keys[i].row->def, &defaults, NULL);
+        while (last->next >= 0)
+            last = &facts[last->next];
+        if (last != &facts[i])
+            last->next = (int) i;
+    }
+    for (size_t i = key_total; i-- > 0;) {
+        const bool same = i + 1 < key_total && keys[i].owner && keys[i + 1].owner &&
+                          strcmp(keys[i].owner, keys[i + 1].owner) == 0 &&
+                          facts[i].owner == facts[i + 1].owner;
+        facts[i].end = same ? facts[i + 1].end : (int) i + 1;
+    }
+}
+
 const struct train_key *train_keys(size_t *count)
 {
-    if (key_total == 0)
+    if (key_total == 0) {
         build_keys();
+        build_facts();
+    }
     *count = key_total;
     return keys;
+}
+
+const struct train_key_facts *train_key_facts(void)
+{
+    size_t count;
+
+    train_keys(&count);
+    return facts;
+}
+
+int train_key_name(const char *key)
+{
+    const struct cs_table_slot *slot = cs_table_find(&names, key);
+    return slot ? ((const struct train_key_facts *) slot->item)->name : -1;
 }
 
 const struct train_key *train_group_keys(size_t *count)
@@ -180,38 +222,36 @@ const char *train_key_group_part(const char *name)
     return dot && dot > name ? dot + 1 : NULL;
 }
 
-static const struct train_key *find_in(const struct train_key *all, size_t count, const char *name,
-                                       const struct train_key *after)
+static const struct train_key *find_plain(const char *name, const struct train_key *after)
 {
-    const bool inside = after >= all && after < all + count;
+    size_t count;
+    const struct train_key *all = train_keys(&count);
+    const int at =
+        after >= all && after < all + count ? facts[after - all].next : train_key_name(name);
 
-    for (const struct train_key *k = inside ? after + 1 : all; k < all + count; k++) {
-        if (strcmp(k->row->name, name) == 0)
-            return k;
-    }
-    return NULL;
+    return at < 0 ? NULL : &all[at];
 }
 
 const struct train_key *train_key_find(const char *name, const struct train_key *after)
 {
-    size_t count;
-    const struct train_key *all = train_keys(&count), *key;
+    const struct train_key *key;
     const char *part = train_key_group_part(name);
 
     if (!part)
-        return find_in(all, count, name, after);
-    key = find_in(group_keys, CS_COUNT(group_keys), part, NULL);
-    if (key)
-        return after ? NULL : key;
+        return find_plain(name, after);
+    for (size_t i = 0; i < CS_COUNT(group_keys); i++) {
+        if (strcmp(group_keys[i].row->name, part) == 0)
+            return after ? NULL : &group_keys[i];
+    }
     do
-        key = after = find_in(all, count, part, after);
+        key = after = find_plain(part, after);
     while (key && (strcmp(key->section, "optimizer") != 0 || !key->owner));
     return key;
 }
 
 int train_key_unknown(const char *key, struct cs_error *err)
 {
-    const char *names[TRAIN_KEYS_MAX];
+    const char *known[TRAIN_KEYS_MAX];
     size_t count;
     const struct train_key *all = train_keys(&count);
 
@@ -221,8 +261,8 @@ int train_key_unknown(const char *key, struct cs_error *err)
                        "optimizer",
                        key);
     for (size_t i = 0; i < count; i++)
-        names[i] = all[i].row->name;
-    const char *near = cs_nearest(key, names, count);
+        known[i] = all[i].row->name;
+    const char *near = cs_nearest(key, known, count);
     return cs_fail(err, CS_ENONAME, "%s: no such key%s%s%s", key, near ? "; did you mean " : "",
                    near ? near : "", near ? "?" : "");
 }

@@ -76,14 +76,12 @@ static int check_lists(const struct train_spec *spec, struct cs_error *err)
 {
     for (int i = 0; i < spec->loss->param_count; i++) {
         const struct cs_param *row = &spec->loss->params[i];
-        struct cs_arena arena = {0};
-        struct cs_value value;
+        const struct cs_value *value;
         const char *text = train_spec_get(spec, row->name);
         if (row->type != CS_FLOATS)
             continue;
-        const bool parsed = cs_param_parse(&value, row, text, &arena, NULL) == 0;
-        const int count = parsed ? value.count : 1;
-        cs_arena_clear(&arena);
+        const bool parsed = train_shared_parse(&value, spec->shared, row, text, NULL) == 0;
+        const int count = parsed ? value->count : 1;
         if (count != 1 && count != spec->model->outputs)
             return cs_fail(err, CS_ERANGE, "%s = %s: has %d numbers; expected 1 or %d, the outputs",
                            row->name, text, count, spec->model->outputs);

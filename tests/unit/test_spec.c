@@ -791,9 +791,52 @@ static void topics_and_tags(void **state)
     assert_int_equal(count, 0);
 }
 
+/* Specs made from one memory are those made alone, in any order, and outlive it. */
+static void shared_specs_are_the_same(void **state)
+{
+    static const char *const texts[] = {
+        BASE ";lr=0.1",
+        DATA ";layers=linear 5>relu>linear 3;lr=.10;scheduler=step",
+        BASE ";scheduler=lambda;lr_lambda=min(1, epoch/5)",
+        BASE ";optimizer=adam;head.match=2.*;head.lr=0.5",
+        DATA ";layers=linear 3 > log_softmax;loss=nll;scheduler=lambda;lr_lambda=min(1, epoch/5)",
+        BASE ";normalize=.5 0.50;lr=0.1;limit=50;eval_batch_size=8",
+    };
+    enum { COUNT = sizeof texts / sizeof *texts };
+    struct train_shared *shared = train_shared_create();
+    struct train_spec *made[3 * COUNT];
+
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(made); i++) {
+        struct list list = parse(texts[i * 5 % COUNT]);
+        assert_int_equal(train_spec_create_shared(&made[i], shared, list.at, list.count, i, NULL),
+                         0);
+        free(list.text);
+    }
+    assert_ptr_equal(made[0]->model, made[COUNT]->model);
+    assert_ptr_equal(made[0]->schedule, made[COUNT]->schedule);
+    train_shared_free(shared);
+    for (size_t i = 0; i < CS_COUNT(made); i++) {
+        struct train_spec *alone = make_seed(texts[i * 5 % COUNT], 7);
+        struct cs_buf x = {0}, y = {0};
+        train_spec_reseed(made[i], 7);
+        train_spec_config(&x, alone);
+        train_spec_config(&y, made[i]);
+        assert_string_equal(x.data, y.data);
+        assert_string_equal(alone->id, made[i]->id);
+        assert_string_equal(alone->point_id, made[i]->point_id);
+        assert_string_equal(alone->shape_key, made[i]->shape_key);
+        cs_buf_clear(&x);
+        cs_buf_clear(&y);
+        train_spec_free(alone);
+        train_spec_free(made[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shared_specs_are_the_same),
         cmocka_unit_test(ids_are_hashes_of_the_canonical_text),
         cmocka_unit_test(spelling_and_order_do_not_matter),
         cmocka_unit_test(what_matters_matters),
