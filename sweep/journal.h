@@ -6,7 +6,7 @@
  * crc is the CRC-32 (zlib's) of the line's bytes before `,"crc"`. Events:
  *   sweep  sweep, metric, maximize, target, grid     a run of csweep began
  *   trial  number, name, id, point, seed, params     a trial exists (once per trial, before its first start)
- *   start  number, attempt                           given to a worker
+ *   start  number, attempt, epochs[, from]           given to a worker; from: it went on from this tag
  *   end    number, attempt, state, cause, detail, epoch, epochs, seconds, last, best, tags, target_epoch
  *
  * Invariants

@@ -16,6 +16,7 @@
 #include "sweep/compare.h"
 #include "sweep/experiment.h"
 #include "sweep/journal.h"
+#include "sweep/longer.h"
 #include "sweep/pool.h"
 #include "sweep/print.h"
 #include "sweep/progress.h"
@@ -32,6 +33,7 @@ enum item_state { WAITING, RUNNING, OVER };
 
 struct item {
     const struct sweep_trial *trial;
+    const char *from; /* tag of a shorter trial that it goes on from, or NULL */
     enum item_state state;
     int slot;     /* while RUNNING */
     int attempts; /* over all runs of csweep */
@@ -47,6 +49,7 @@ struct run {
     sweep_pool *pool;
     sweep_progress *progress;
     struct sweep_shares shares;
+    sweep_longer *longer;
     const char *instance; /* of the CPU kernels */
     uv_loop_t loop;
     uv_timer_t timer;
@@ -179,8 +182,11 @@ static void take_best(struct run *r, const struct sweep_trial *trial,
 static void add_item(struct run *r, const struct sweep_trial *trial,
                      const struct sweep_record *record)
 {
-    r->items[r->item_count++] = (struct item){
-        .trial = trial, .state = WAITING, .slot = -1, .attempts = record ? record->attempts : 0};
+    r->items[r->item_count++] = (struct item){.trial = trial,
+                                              .from = sweep_longer_find(r->longer, trial),
+                                              .state = WAITING,
+                                              .slot = -1,
+                                              .attempts = record ? record->attempts : 0};
 }
 
 /* The sweep's folder, the store, the journal with its lock; a place that cannot be made leaves none of the others. */
@@ -212,6 +218,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
     if (rc == 0 && strcmp(experiment, last_experiment(state)) != 0)
         rc = sweep_experiment_write(plan, r->dir, err);
     r->items = cs_xcalloc(plan->trial_count + 1, sizeof *r->items);
+    r->longer = sweep_longer_create(plan, state, r->store);
     for (size_t i = 0; i < plan->trial_count && rc == 0; i++) {
         const struct sweep_record *record = sweep_state_find(state, plan->trials[i].id);
         if (!record)
@@ -280,6 +287,8 @@ static json_t *trial_json(const struct run *r, const struct item *item)
     cs_json_set(one, "group", cs_json_text(r->plan->seed_count > 1 ? t->spec->point_id : ""));
     cs_json_set(one, "attempt", json_integer(item->attempts));
     cs_json_set(one, "config", cs_json_text(config.data));
+    if (item->from)
+        cs_json_set(one, "from", cs_json_text(item->from));
     cs_json_set(one, "params", params_json(t));
     cs_buf_clear(&config);
     free(dir);
@@ -398,7 +407,12 @@ static void on_start(struct run *r, int slot, const struct item *item, const jso
     cs_json_set(line, "number", json_integer(item->trial->number));
     cs_json_set(line, "attempt", json_integer(item->attempts));
     cs_json_set(line, "epochs", json_integer(item->trial->spec->epochs));
+    if (json_object_get(report, "from"))
+        cs_json_set(line, "from", cs_json_text(cs_json_get_text(report, "from", "")));
     journal_or_break(r, line, false);
+    if (json_object_get(report, "anew"))
+        sweep_progress_message(r->progress, "csweep: %s starts anew: %s", item->trial->name,
+                               cs_json_get_text(report, "anew", ""));
     sweep_progress_start(r->progress, slot, item->trial->number, item->trial->name, report);
 }
 
@@ -627,6 +641,7 @@ static void print_plan(struct run *r)
         cs_json_set(line, "trials", json_integer((json_int_t) plan->trial_count));
         cs_json_set(line, "done", json_integer((json_int_t) before));
         cs_json_set(line, "backend", cs_json_text(r->instance));
+        sweep_longer_json(line, r->longer);
         sweep_progress_json(r->progress, line);
         json_decref(line);
     } else if (!r->options.quiet) {
@@ -634,6 +649,10 @@ static void print_plan(struct run *r)
                "tensorboard --logdir %s\n",
                plan->name, plan->point_count, plan->seed_count, plan->seed_count == 1 ? "" : "s",
                plan->trial_count, before, r->slots, r->slots == 1 ? "" : "s", r->dir);
+        struct cs_buf text = {0};
+        sweep_longer_text(&text, r->longer);
+        fputs(text.data ? text.data : "", stdout);
+        cs_buf_clear(&text);
         fflush(stdout);
     }
 }
@@ -715,6 +734,7 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
         code = finish(&r);
     }
     sweep_shares_clear(&r.shares);
+    sweep_longer_free(r.longer);
     ckpt_store_close(r.store);
     sweep_journal_close(r.journal);
     sweep_progress_free(r.progress);

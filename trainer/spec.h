@@ -153,6 +153,14 @@ void train_spec_config(struct cs_buf *out, const struct train_spec *spec);
 int train_spec_load(struct train_spec **out, const char *name, const char *text, size_t size,
                     struct cs_error *err);
 
+/*
+ * Has training `longer` for so many epochs the very states of training `shorter`, so that it can go on from its
+ * checkpoint? No when any setting but epochs and checkpoint_every differs, or a rate of a step up to there; why gets the
+ * reason then: "scheduler = cosine: T_max = 20, was 10: other rates from epoch 2 on".
+ */
+bool train_spec_continues(const struct train_spec *shorter, const struct train_spec *longer,
+                          int epochs, struct cs_buf *why);
+
 /* How many trials of its shape are best trained together in one bundle; 1: alone. */
 int train_spec_fuse(const struct train_spec *spec);
 

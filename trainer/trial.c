@@ -87,6 +87,8 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
         rc = ckpt_remove_stale_locks(store, job->tag, NULL, err);
     if (rc == 0)
         rc = train_trial_load(trial, store, err);
+    if (rc == 0 && !trial->resumed && job->from && *job->from)
+        rc = train_trial_take_over(trial, store, err);
     if (rc < 0)
         train_trial_free(trial);
     else
@@ -113,6 +115,7 @@ void train_trial_free(struct train_trial *trial)
         close(trial->log);
     train_spec_free(trial->spec);
     free(trial->rows);
+    free(trial->anew);
     free(trial);
 }
 
@@ -151,9 +154,11 @@ static int write_hparams(struct train_trial *trial, struct cs_error *err)
 
 int train_trial_begin_events(struct train_trial *trial, struct cs_error *err)
 {
-    const bool fresh = trial->now.epoch == 0;
+    const bool fresh = trial->now.epoch == 0 || trial->taken;
     const struct tbw_options options = {.start_step = fresh ? 0 : trial->now.epoch + 1};
 
+    if (trial->events) /* with the epochs of the shorter trial */
+        return 0;
     CS_TRY(tbw_writer_open(&trial->events, trial->job.dir, &options, err));
     if (!fresh)
         return 0;
@@ -180,11 +185,11 @@ int train_trial_end_events(struct train_trial *trial, struct cs_error *err)
 }
 
 /* Steps are the optimizer's: `accumulate` batches make one. */
-static struct train_clock clock_of(const struct train_trial *trial, const train_bundle *bundle,
-                                   int step)
+static struct train_clock clock_of(const struct train_trial *trial, int step)
 {
-    const int64_t every = trial->spec->accumulate;
-    const int64_t steps = (train_bundle_steps(bundle) + every - 1) / every;
+    const int64_t every = trial->spec->accumulate, batch = trial->spec->batch_size;
+    const int64_t batches = (trial->spec->train_examples + batch - 1) / batch;
+    const int64_t steps = (batches + every - 1) / every;
 
     return (struct train_clock){
         .epoch = trial->now.epoch,
@@ -194,21 +199,24 @@ static struct train_clock clock_of(const struct train_trial *trial, const train_
     };
 }
 
-/* Every parameter group's rate is moved on, and in force. */
-static int move_rates(struct train_trial *trial, train_bundle *bundle, int k,
-                      const struct train_clock *clock, struct cs_error *err)
+/* Every parameter group's rate is moved on. */
+static int move_rates(struct train_trial *trial, const struct train_clock *clock,
+                      struct cs_error *err)
 {
-    for (int g = 0; g < trial->spec->group_count; g++) {
-        struct train_rate *rate = &trial->now.rate[g];
-        CS_TRY(train_schedule_next(trial->spec->schedule, rate, clock, err));
-        train_bundle_set_rate(bundle, k, g, rate->lr, rate->momentum);
-    }
+    for (int g = 0; g < trial->spec->group_count; g++)
+        CS_TRY(train_schedule_next(trial->spec->schedule, &trial->now.rate[g], clock, err));
     return 0;
+}
+
+static void set_rates(const struct train_trial *trial, train_bundle *bundle, int k)
+{
+    for (int g = 0; g < trial->spec->group_count; g++)
+        train_bundle_set_rate(bundle, k, g, trial->now.rate[g].lr, trial->now.rate[g].momentum);
 }
 
 int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, struct cs_error *err)
 {
-    const struct train_clock clock = clock_of(trial, bundle, trial->now.step);
+    const struct train_clock clock = clock_of(trial, trial->now.step);
     const size_t bytes = trial->spec->model->floats * sizeof(float);
 
     if (!trial->resumed) {
@@ -225,13 +233,10 @@ int train_trial_place(struct train_trial *trial, train_bundle *bundle, int k, st
         *train_bundle_torch(bundle, k) = trial->now.torch;
     *train_bundle_sums(bundle, k) = trial->now.sums;
     train_snapshot_clear(&trial->resume);
-    for (int g = 0; g < trial->spec->group_count; g++) {
-        struct train_rate *rate = &trial->now.rate[g];
-        if (!trial->resumed)
-            CS_TRY(train_schedule_begin(trial->spec->schedule, rate, trial->spec->groups[g].args[0],
-                                        &clock, err));
-        train_bundle_set_rate(bundle, k, g, rate->lr, rate->momentum);
-    }
+    for (int g = 0; g < trial->spec->group_count && !trial->resumed; g++)
+        CS_TRY(train_schedule_begin(trial->spec->schedule, &trial->now.rate[g],
+                                    trial->spec->groups[g].args[0], &clock, err));
+    set_rates(trial, bundle, k);
     return 0;
 }
 
@@ -248,11 +253,13 @@ int train_trial_end_step(struct train_trial *trial, train_bundle *bundle, int k,
                          struct cs_error *err)
 {
     const int step = train_bundle_step(bundle);
-    const struct train_clock clock = clock_of(trial, bundle, step);
+    const struct train_clock clock = clock_of(trial, step);
 
     if (!train_schedule_by_step(trial->spec->schedule) || step % trial->spec->accumulate != 0)
         return 0;
-    return move_rates(trial, bundle, k, &clock, err);
+    CS_TRY(move_rates(trial, &clock, err));
+    set_rates(trial, bundle, k);
+    return 0;
 }
 
 static void keep(float **to, const float *from, size_t floats)
@@ -282,20 +289,23 @@ static bool improves(const struct train_trial *trial, double value)
     return trial->job.maximize ? value > trial->now.best_value : value < trial->now.best_value;
 }
 
-static int write_epoch(struct train_trial *trial, const struct train_row *row, double seconds,
-                       double samples_per_second, struct cs_error *err)
+int train_trial_write_epoch(struct train_trial *trial, double seconds, double samples_per_second,
+                            struct cs_error *err)
 {
     const struct train_spec *spec = trial->spec;
+    const struct train_row *row = &trial->rows[trial->now.epoch - 1];
     struct tbw_scalar points[TRAIN_METRICS_MAX + 3];
     size_t n = 0;
     char best_tag[128];
 
     for (int i = 0; i < spec->metric_count; i++)
         points[n++] = (struct tbw_scalar){spec->tags[i], row->value[i], spec->metrics[i]->help};
-    points[n++] = (struct tbw_scalar){"Time/Epoch_Seconds", seconds,
-                                      "seconds of the epoch, evaluation included"};
-    points[n++] =
-        (struct tbw_scalar){"Throughput/Samples_Per_Second", samples_per_second, "training only"};
+    if (seconds > 0) {
+        points[n++] = (struct tbw_scalar){"Time/Epoch_Seconds", seconds,
+                                          "seconds of the epoch, evaluation included"};
+        points[n++] = (struct tbw_scalar){"Throughput/Samples_Per_Second", samples_per_second,
+                                          "training only"};
+    }
     snprintf(best_tag, sizeof best_tag, "Best/%.100s", trial->job.metric);
     if (trial->now.best_epoch)
         points[n++] = (struct tbw_scalar){best_tag, trial->now.best_value, "best value so far"};
@@ -317,6 +327,36 @@ static bool stops_early(struct train_trial *trial, double value)
         return false;
     }
     return ++now->bad_epochs >= trial->spec->early_stopping;
+}
+
+bool train_trial_judge(struct train_trial *trial, bool diverged)
+{
+    struct train_standing *now = &trial->now;
+    const double value = trial->rows[now->epoch - 1].value[trial->metric_column];
+
+    if (diverged)
+        now->state = TRAIN_DIVERGED;
+    else if (now->epoch == trial->spec->epochs)
+        now->state = TRAIN_DONE;
+    else if (stops_early(trial, value))
+        now->state = TRAIN_STOPPED;
+    if (diverged || !improves(trial, value))
+        return false;
+    now->best_epoch = now->epoch;
+    now->best_value = value;
+    return true;
+}
+
+int train_trial_move_on(struct train_trial *trial, struct cs_error *err)
+{
+    const struct train_row *row = &trial->rows[trial->now.epoch - 1];
+    struct train_clock clock = clock_of(trial, 0);
+
+    clock.epoch_over = true;
+    clock.val_loss = train_row_value(row, trial->spec, "Loss/Val");
+    clock.val_score = train_row_value(
+        row, trial->spec, trial->spec->targets == KERN_VALUES ? "R2/Val" : "Accuracy/Val");
+    return move_rates(trial, &clock, err);
 }
 
 static void log_epoch(const struct train_trial *trial, const struct train_row *row, double seconds)
@@ -341,30 +381,20 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
     train_trial_remember(trial, bundle, k);
     now->sums = (struct train_sums){0};
     now->seconds += seconds;
-    if (!isfinite(train_row_value(row, trial->spec, "Loss/Train")) ||
-        !train_bundle_finite(bundle, k))
-        now->state = TRAIN_DIVERGED;
-    else if (now->epoch == trial->spec->epochs)
-        now->state = TRAIN_DONE;
-    else if (stops_early(trial, row->value[trial->metric_column]))
-        now->state = TRAIN_STOPPED;
+    const bool diverged = !isfinite(train_row_value(row, trial->spec, "Loss/Train")) ||
+                          !train_bundle_finite(bundle, k);
+    const bool better = train_trial_judge(trial, diverged);
     if (now->state == TRAIN_RUNNING) {
-        struct train_clock clock = clock_of(trial, bundle, 0);
-        clock.epoch_over = true;
-        clock.val_loss = train_row_value(row, trial->spec, "Loss/Val");
-        clock.val_score = train_row_value(
-            row, trial->spec, trial->spec->targets == KERN_VALUES ? "R2/Val" : "Accuracy/Val");
-        CS_TRY(move_rates(trial, bundle, k, &clock, err));
+        CS_TRY(train_trial_move_on(trial, err));
+        set_rates(trial, bundle, k);
     }
-    if (improves(trial, row->value[trial->metric_column]) && now->state != TRAIN_DIVERGED) {
-        now->best_epoch = now->epoch;
-        now->best_value = row->value[trial->metric_column];
+    if (better) {
         take_snapshot(trial, bundle, k);
         trial->best.standing = *now;
         trial->best_saved = false;
     }
     log_epoch(trial, row, seconds);
-    return write_epoch(trial, row, seconds, samples_per_second, err);
+    return train_trial_write_epoch(trial, seconds, samples_per_second, err);
 }
 
 /* Automatic: when the trial's share of the time since the last save has earned a hundred times its cost. */

@@ -42,6 +42,7 @@ struct train_standing {
 /* What the controller asked for. Strings live in the command's JSON. */
 struct train_job {
     const char *store_path, *metric, *name, *dir, *tag, *title, *group, *target;
+    const char *from; /* tag of a shorter trial to go on from, "" = none */
     bool maximize;
     int64_t number, attempt;
     const json_t *params;
@@ -65,6 +66,8 @@ struct train_trial {
     bool best_saved;              /* the best tag holds `best` */
     struct train_snapshot resume; /* weights read from `last`, until the bundle has them */
     bool resumed;
+    bool taken; /* over from the trial job.from, by this attempt */
+    char *anew; /* why it was not, NULL */
     tbw_writer *events;
     int log;          /* descriptor of trial.log, locked */
     double save_cost; /* seconds the last save took */
@@ -72,7 +75,7 @@ struct train_trial {
     uint64_t superseded_bytes;
 };
 
-/* Parse the job, take the trial's lock, read its `last` checkpoint if there is one. */
+/* Parse the job, take the trial's lock, read its `last` checkpoint if there is one, else that of job.from. */
 int train_trial_open(struct train_trial **out, const struct train_job *job, const char *config,
                      ckpt_store *store, struct cs_error *err);
 void train_trial_free(struct train_trial *trial);
@@ -94,6 +97,16 @@ int train_trial_end_step(struct train_trial *trial, train_bundle *bundle, int k,
 int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k,
                           const struct train_row *row, double seconds, double samples_per_second,
                           struct cs_error *err);
+
+/* Row now.epoch - 1 is new: is training over, and is this the best epoch? */
+bool train_trial_judge(struct train_trial *trial, bool diverged);
+
+/* The rates of the next epoch's first step, into `now`. */
+int train_trial_move_on(struct train_trial *trial, struct cs_error *err);
+
+/* The scalars of row now.epoch - 1; seconds 0: times are not known. */
+int train_trial_write_epoch(struct train_trial *trial, double seconds, double samples_per_second,
+                            struct cs_error *err);
 
 /* The last words of the run's event file; then it is closed. */
 int train_trial_end_events(struct train_trial *trial, struct cs_error *err);

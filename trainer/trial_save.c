@@ -332,27 +332,49 @@ static int save_one(struct train_trial *trial, const struct source *src, const c
     return rc;
 }
 
-int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckpt_store *store,
+static struct source source_of(const struct train_trial *trial,
+                               const struct train_snapshot *snapshot,
+                               const struct train_standing *standing)
+{
+    struct source src = {trial, snapshot->w, {0}, standing};
+
+    for (int i = 0; i < TRAIN_STATES; i++)
+        src.slot[i] = snapshot->slot[i];
+    return src;
+}
+
+static int save_both(struct train_trial *trial, const struct source *last, ckpt_store *store,
                      struct cs_error *err)
 {
     const double start = cs_mono_seconds();
-    struct source last = {trial, train_bundle_weights(bundle, k), {0}, &trial->now};
-    struct source best = {trial, trial->best.w, {0}, &trial->best.standing};
+    const struct source best = source_of(trial, &trial->best, &trial->best.standing);
 
-    for (int i = 0; i < TRAIN_STATES; i++) {
-        last.slot[i] = train_bundle_slot(bundle, k, i);
-        best.slot[i] = trial->best.slot[i];
-    }
     /* best first: `last` says which epoch is best, so it must not be ahead of the tag */
     if (trial->best.w && !trial->best_saved) {
         CS_TRY(save_one(trial, &best, "best", store, err));
         trial->best_saved = true;
         train_snapshot_clear(&trial->best); /* need_best finds it in its tag */
     }
-    CS_TRY(save_one(trial, &last, "last", store, err));
+    CS_TRY(save_one(trial, last, "last", store, err));
     trial->saved_at = cs_mono_seconds();
     trial->save_cost = trial->saved_at - start;
     return 0;
+}
+
+int train_trial_save(struct train_trial *trial, train_bundle *bundle, int k, ckpt_store *store,
+                     struct cs_error *err)
+{
+    struct source last = {trial, train_bundle_weights(bundle, k), {0}, &trial->now};
+
+    for (int i = 0; i < TRAIN_STATES; i++)
+        last.slot[i] = train_bundle_slot(bundle, k, i);
+    return save_both(trial, &last, store, err);
+}
+
+int train_trial_save_read(struct train_trial *trial, ckpt_store *store, struct cs_error *err)
+{
+    const struct source last = source_of(trial, &trial->resume, &trial->now);
+    return save_both(trial, &last, store, err);
 }
 
 static int corrupt(const struct train_trial *trial, const char *what, struct cs_error *err)
@@ -506,7 +528,7 @@ static int decode_snapshot(struct train_trial *trial, const ckpt_checkpoint *c, 
     return rc;
 }
 
-static int decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs_error *err)
+int train_trial_decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs_error *err)
 {
     const struct ckpt_file *state = ckpt_checkpoint_file(c, "state.json"),
                            *curve = ckpt_checkpoint_file(c, "curve.csv");
@@ -577,7 +599,7 @@ int train_trial_load(struct train_trial *trial, ckpt_store *store, struct cs_err
     if (rc == CS_ENONAME)
         return 0;
     if (rc == 0)
-        rc = decode(trial, c, err);
+        rc = train_trial_decode(trial, c, err);
     ckpt_checkpoint_free(c);
     return rc;
 }

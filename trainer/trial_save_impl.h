@@ -1,4 +1,4 @@
-/* trial_save_impl.h - reading a trial's `last` checkpoint. Private to trainer/. */
+/* trial_save_impl.h - reading and writing a trial's checkpoints without a bundle. Private to trainer/. */
 #ifndef TRAIN_TRIAL_SAVE_IMPL_H
 #define TRAIN_TRIAL_SAVE_IMPL_H
 
@@ -9,5 +9,18 @@
  * one of another configuration, is an error that names the tag.
  */
 int train_trial_load(struct train_trial *trial, ckpt_store *store, struct cs_error *err);
+
+/* The same from a checkpoint that is loaded, be it the best epoch's. */
+int train_trial_decode(struct train_trial *trial, const ckpt_checkpoint *c, struct cs_error *err);
+
+/* Write `best`, if it is there and new, and `last`, of what was read and no bundle has yet (trial->resume). */
+int train_trial_save_read(struct train_trial *trial, ckpt_store *store, struct cs_error *err);
+
+/*
+ * Go on from the checkpoint of the shorter trial job.from, as if this one had been trained from its start: epochs so
+ * far in its event file, `best` and `last` under its own tag. When that cannot be, trial->anew says why and the trial
+ * stands at its start.
+ */
+int train_trial_take_over(struct train_trial *trial, ckpt_store *store, struct cs_error *err);
 
 #endif

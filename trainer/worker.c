@@ -152,6 +152,10 @@ static void send_start(const struct batch *b, const struct train_trial *trial)
     cs_json_set(line, "step", json_integer(trial->now.step));
     cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
     cs_json_set(line, "steps", json_integer(train_bundle_steps(b->bundle)));
+    if (trial->taken)
+        cs_json_set(line, "from", cs_json_text(trial->job.from));
+    if (trial->anew)
+        cs_json_set(line, "anew", cs_json_text(trial->anew));
     send(b->worker, line);
 }
 
@@ -403,6 +407,7 @@ static struct train_job job_of(const json_t *command, const json_t *one)
         .name = cs_json_get_text(one, "name", ""),
         .dir = cs_json_get_text(one, "dir", ""),
         .tag = cs_json_get_text(one, "tag", ""),
+        .from = cs_json_get_text(one, "from", ""),
         .title = cs_json_get_text(one, "title", ""),
         .group = cs_json_get_text(one, "group", ""),
         .target = cs_json_get_text(command, "target", ""),

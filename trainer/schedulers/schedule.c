@@ -120,6 +120,20 @@ bool train_schedule_by_step(const struct train_schedule *s)
     return s->per_step || s->warmup_by_step;
 }
 
+static bool follows_values(const struct train_phase *phase)
+{
+    bool follows = phase->kind->epochs_only;
+
+    for (int i = 0; i < phase->part_count && !follows; i++)
+        follows = follows_values(&phase->parts[i]);
+    return follows;
+}
+
+bool train_schedule_follows_values(const struct train_schedule *s)
+{
+    return follows_values(&s->main);
+}
+
 const char *train_schedule_text_key(const struct train_schedule *s, const char **canonical)
 {
     *canonical = s->main.canonical;

@@ -60,6 +60,9 @@ double train_schedule_momentum(const struct train_schedule *schedule);
 /* May the rate change inside an epoch? */
 bool train_schedule_by_step(const struct train_schedule *schedule);
 
+/* Does it follow the evaluation of each epoch, so that its rates are not known beforehand? */
+bool train_schedule_follows_values(const struct train_schedule *schedule);
+
 int train_schedule_begin(const struct train_schedule *schedule, struct train_rate *rate,
                          double initial_lr, const struct train_clock *clock, struct cs_error *err);
 
