@@ -13,7 +13,8 @@
  *   dropout2d    channel / 4   row in the batch  step        PURPOSE_DROPOUT << 16 | layer
  *   noise        feature / 4   row in the batch  step        PURPOSE_NOISE << 16 | layer   words: contract, rule 17
  *   data         place, low    place, high       stream      PURPOSE_DATA << 16 | w   made data sets: data/draw.h,
- *                                                                                     w: inputs 0, weights 1, noise 2
+ *                                                                                     w: inputs 0, weights 1, noise 2,
+ *                                                                                     places 3; key: its seed, or 0
  *   split        i / 4         0                 0           PURPOSE_SPLIT << 16      val_split
  *
  * and the word used is counter index % 4 (element % 4, feature % 4, i % 4); data and normal numbers: words 0 and 1.

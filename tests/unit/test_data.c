@@ -232,8 +232,9 @@ static void refusals_of_the_name(void **state)
     }
     refused("randon 5x4 sum>0", CS_ENONAME, "no such dataset; did you mean random?");
     refused("cifar10", CS_ENONAME,
-            "no such dataset; datasets are fashion-mnist, random, regression");
-    refused("", CS_ENONAME, "no such dataset; datasets are fashion-mnist, random, regression");
+            "no such dataset; datasets are fashion-mnist, random, regression, moons, spirals, xor");
+    refused("", CS_ENONAME,
+            "no such dataset; datasets are fashion-mnist, random, regression, moons, spirals, xor");
     refused("fashion-mnist x", CS_EPARSE, "unexpected x after fashion-mnist");
     static const char *const bad_size[] = {"regression", "regression 5", "regression 0x5",
                                            "regression 5x4x3", "regression 5x4noise=1"};
@@ -262,11 +263,11 @@ static double linear(const float *x, int columns, uint64_t k, bool with_bias)
 
     for (uint64_t c = 0; c < (uint64_t) columns; c++)
         sum += (double) x[c] *
-               (double) train_draw_normal(TRAIN_DRAW_WEIGHTS, k * ((uint64_t) columns + 1) + c);
-    return sum + (with_bias
-                      ? (double) train_draw_normal(
-                            TRAIN_DRAW_WEIGHTS, k * ((uint64_t) columns + 1) + (uint64_t) columns)
-                      : 0);
+               (double) train_draw_normal(0, TRAIN_DRAW_WEIGHTS, k * ((uint64_t) columns + 1) + c);
+    return sum + (with_bias ? (double) train_draw_normal(0, TRAIN_DRAW_WEIGHTS,
+                                                         k * ((uint64_t) columns + 1) +
+                                                             (uint64_t) columns)
+                            : 0);
 }
 
 static void regression_is_linear(void **state)
@@ -287,8 +288,8 @@ static void regression_is_linear(void **state)
         for (uint64_t k = 0; k < 2; k++) {
             const double rest =
                 (double) d->train.targets[2 * r + k] - linear(d->train.values + 4 * r, 4, k, true);
-            assert_true(fabs(rest - 0.5 * (double) train_draw_normal(TRAIN_DRAW_NOISE, 2 * r + k)) <
-                        1e-6);
+            assert_true(fabs(rest - 0.5 * (double) train_draw_normal(0, TRAIN_DRAW_NOISE,
+                                                                     2 * r + k)) < 1e-6);
             noise += rest * rest / 720;
             mean[k] += r < 300 ? (double) d->train.targets[2 * r + k] / 300 : 0;
         }

@@ -112,6 +112,7 @@ static void test_share__has_the_rows_of_a_copy(void **state)
     check_dataset("random 64x16 sum>0");
     check_dataset("random 64x5 labels=3");
     check_dataset("regression 77x6 outputs=3");
+    check_dataset("spirals 77 classes=3");
     if (access("/usr/share/datasets/fashion-mnist", R_OK) == 0)
         check_dataset("fashion-mnist");
 }

@@ -5,4 +5,7 @@
 #define TRAIN_DATASETS(X) \
     X(fashion_mnist)      \
     X(random)             \
-    X(regression)
+    X(regression)         \
+    X(moons)              \
+    X(spirals)            \
+    X(xor)

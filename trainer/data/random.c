@@ -87,7 +87,7 @@ static void set_labels(float *targets, const struct random_args *a, const float 
 
     for (size_t l = 0; l < width; l++) {
         for (size_t c = 0; c < columns; c++)
-            u[c] = train_draw_normal(TRAIN_DRAW_WEIGHTS, l * (columns + 1) + c);
+            u[c] = train_draw_normal(0, TRAIN_DRAW_WEIGHTS, l * (columns + 1) + c);
         for (size_t r = 0; r < rows; r++) {
             double sum = 0;
             for (size_t c = 0; c < columns; c++)
@@ -115,7 +115,7 @@ static int load(struct train_data *data, const char *args, const char *path,
     if (!values || !targets)
         return cs_fail(err, CS_ENOMEM, "no memory for random %zu x %zu", rows, columns);
     for (size_t i = 0; i < rows * columns; i++)
-        values[i] = train_draw_normal(TRAIN_DRAW_INPUTS, i);
+        values[i] = train_draw_normal(0, TRAIN_DRAW_INPUTS, i);
     if (a.labels)
         set_labels(targets, &a, values, rows);
     else

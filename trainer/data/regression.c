@@ -69,12 +69,12 @@ static void set_targets(float *targets, const struct regression_args *a, const f
     float *w = cs_xcalloc(columns + 1, sizeof *w);
 
     for (size_t c = 0; c <= columns; c++)
-        w[c] = train_draw_normal(TRAIN_DRAW_WEIGHTS, k * (columns + 1) + c);
+        w[c] = train_draw_normal(0, TRAIN_DRAW_WEIGHTS, k * (columns + 1) + c);
     for (size_t r = 0; r < rows; r++) {
         double sum = (double) w[columns];
         for (size_t c = 0; c < columns; c++)
             sum += (double) values[r * columns + c] * (double) w[c];
-        sum += a->noise * (double) train_draw_normal(TRAIN_DRAW_NOISE, r * width + k);
+        sum += a->noise * (double) train_draw_normal(0, TRAIN_DRAW_NOISE, r * width + k);
         targets[r * width + k] = (float) sum;
     }
     free(w);
@@ -97,7 +97,7 @@ static int load(struct train_data *data, const char *args, const char *path,
     if (!values || !targets)
         return cs_fail(err, CS_ENOMEM, "no memory for regression %zu x %zu", rows, columns);
     for (size_t i = 0; i < rows * columns; i++)
-        values[i] = train_draw_normal(TRAIN_DRAW_INPUTS, i);
+        values[i] = train_draw_normal(0, TRAIN_DRAW_INPUTS, i);
     for (size_t k = 0; k < width; k++)
         set_targets(targets, &a, values, rows, k);
     data->train = (struct train_side){.values = values, .targets = targets};
