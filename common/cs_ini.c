@@ -11,6 +11,7 @@ struct reader {
     void (*bad)(void *context, const struct cs_error *err);
     void *context;
     int bad_count, line;
+    bool top; /* keys may stand before the first section */
     struct cs_ini_entry *entries;
     size_t count, capacity;
     const char *section;
@@ -78,7 +79,8 @@ static void add(struct reader *r, const char *key, const char *value)
         r->capacity = r->capacity ? 2 * r->capacity : 64;
         r->entries = cs_xrealloc(r->entries, r->capacity * sizeof *r->entries);
     }
-    r->entries[r->count++] = (struct cs_ini_entry){r->section, key, value, r->line};
+    r->entries[r->count++] =
+        (struct cs_ini_entry){r->section ? r->section : "", key, value, r->line};
 }
 
 static void read_line(struct reader *r, const char *text, size_t size)
@@ -116,17 +118,17 @@ static void read_line(struct reader *r, const char *text, size_t size)
     char *key = cs_trim(line);
     if (!*key)
         complain(r, "no key before the =", equals + 1);
-    else if (!r->section)
+    else if (!r->section && !r->top)
         complain(r, "key before the first [section]", key);
     else
         add(r, key, cs_trim(equals + 1));
 }
 
-int cs_ini_parse(struct cs_ini *out, const char *name, const char *text, size_t size,
+static int parse(struct cs_ini *out, const char *name, const char *text, size_t size, bool top,
                  void (*bad)(void *context, const struct cs_error *err), void *context,
                  struct cs_arena *arena)
 {
-    struct reader r = {.name = name, .bad = bad, .context = context, .arena = arena};
+    struct reader r = {.name = name, .top = top, .bad = bad, .context = context, .arena = arena};
 
     if (size > CS_INI_MAX_BYTES) {
         complain(&r, "file over 1 MB", NULL);
@@ -147,4 +149,18 @@ int cs_ini_parse(struct cs_ini *out, const char *name, const char *text, size_t 
     free(r.entries);
     *out = (struct cs_ini){entries, r.count};
     return r.bad_count;
+}
+
+int cs_ini_parse(struct cs_ini *out, const char *name, const char *text, size_t size,
+                 void (*bad)(void *context, const struct cs_error *err), void *context,
+                 struct cs_arena *arena)
+{
+    return parse(out, name, text, size, false, bad, context, arena);
+}
+
+int cs_ini_parse_top(struct cs_ini *out, const char *name, const char *text, size_t size,
+                     void (*bad)(void *context, const struct cs_error *err), void *context,
+                     struct cs_arena *arena)
+{
+    return parse(out, name, text, size, true, bad, context, arena);
 }

@@ -39,4 +39,9 @@ int cs_ini_parse(struct cs_ini *out, const char *name, const char *text, size_t 
                  void (*bad)(void *context, const struct cs_error *err), void *context,
                  struct cs_arena *arena);
 
+/* The same, and keys may stand before the first section: theirs is "". */
+int cs_ini_parse_top(struct cs_ini *out, const char *name, const char *text, size_t size,
+                     void (*bad)(void *context, const struct cs_error *err), void *context,
+                     struct cs_arena *arena);
+
 #endif

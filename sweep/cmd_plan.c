@@ -39,6 +39,7 @@ static json_t *trial_json(const struct sweep_trial *trial)
 static void print_json(const struct sweep_plan *plan)
 {
     json_t *out = json_object(), *axes = json_array(), *trials = json_array();
+    json_t *excluded = json_object();
 
     for (size_t i = 0; i < plan->axis_count; i++) {
         const struct sweep_axis *axis = &plan->axes[i];
@@ -49,11 +50,16 @@ static void print_json(const struct sweep_plan *plan)
         cs_json_set(object, "values", values);
         json_array_append_new(axes, object);
     }
+    for (size_t i = 0; i < plan->rule_count; i++)
+        cs_json_set(excluded, plan->rules[i].name,
+                    json_integer((json_int_t) plan->rules[i].removed));
     for (size_t i = 0; i < plan->trial_count; i++)
         json_array_append_new(trials, trial_json(&plan->trials[i]));
     cs_json_set(out, "sweep", cs_json_text(plan->name));
     cs_json_set(out, "points", json_integer((json_int_t) plan->point_count));
     cs_json_set(out, "trials", json_integer((json_int_t) plan->trial_count));
+    cs_json_set(out, "merged", json_integer((json_int_t) plan->merged_count));
+    cs_json_set(out, "excluded", excluded);
     cs_json_set(out, "axes", axes);
     cs_json_set(out, "trial", trials);
     sweep_print_json(out);
@@ -163,10 +169,19 @@ static void print_summary(const struct sweep_plan *plan)
     if (plan->merged_count)
         printf(" (%zu equal point%s merged)", plan->merged_count,
                plan->merged_count == 1 ? "" : "s");
+    if (plan->excluded_count)
+        printf(" (%zu excluded)", plan->excluded_count);
     printf("; %s %s", plan->maximize ? "max" : "min", plan->metric);
     if (*plan->target_text)
         printf("; target %s", plan->target_text);
     putchar('\n');
+}
+
+static void print_rules(const struct sweep_plan *plan)
+{
+    for (size_t i = 0; i < plan->rule_count; i++)
+        printf("excluded by %s: %zu (%s)\n", plan->rules[i].name, plan->rules[i].removed,
+               plan->rules[i].text);
 }
 
 static void print_table(const struct sweep_plan *plan)
@@ -196,6 +211,7 @@ static void print_table(const struct sweep_plan *plan)
     }
     putchar('\n');
     print_summary(plan);
+    print_rules(plan);
     cs_buf_clear(&row);
     free(widths);
     free(keys);

@@ -1,275 +1,24 @@
 /*
- * grid.c - a grid file to definitions of keys, with presets and the command line applied.
+ * grid.c - entries to definitions of keys.
  *
- * Sections are classified first, then presets and command line replace values, then every key is looked up, and
- * last every value is parsed. Each step reports what it finds and goes on, so that one run tells all faults.
+ * The files are read, presets and the command line replace values, then every key is looked up, and last every
+ * value and condition is parsed. Each step reports what it finds and goes on, so that one run tells all faults.
  */
-#include "sweep/grid.h"
-
 #include <ctype.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cs_error.h"
 #include "common/cs_expr.h"
-#include "common/cs_ini.h"
-#include "common/cs_io.h"
+#include "sweep/grid_impl.h"
 #include "sweep/plan.h"
 
-/* Faults and warnings. */
-
-__attribute__((format(printf, 4, 0))) static void
-record(struct grid *grid, struct grid_faults *list, int line, const char *fmt, va_list args)
-{
-    char text[1024];
-
-    vsnprintf(text, sizeof text, fmt, args);
-    if (list->count == GRID_MAX_FAULTS)
-        return;
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].line == line && strcmp(list->items[i].text, text) == 0)
-            return;
-    }
-    if (list->count == list->capacity) {
-        list->capacity = list->capacity ? 2 * list->capacity : 16;
-        list->items = cs_xrealloc(list->items, list->capacity * sizeof *list->items);
-    }
-    list->items[list->count++] =
-        (struct sweep_grid_fault){line, cs_arena_strdup(&grid->arena, text)};
-}
-
-void sweep_grid_fault(struct grid *grid, int line, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    record(grid, &grid->faults, line, fmt, args);
-    va_end(args);
-}
-
-void sweep_grid_warn(struct grid *grid, int line, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    record(grid, &grid->warnings, line, fmt, args);
-    va_end(args);
-}
-
-static int fault_rank(const struct sweep_grid_fault *fault)
-{
-    if (fault->line == 0)
-        return GRID_COMMAND_LINE - 1;
-    return fault->line;
-}
-
-/* Insertion sort: stable, and there are GRID_MAX_FAULTS at most. */
-void sweep_grid_faults_sort(struct grid_faults *faults)
-{
-    for (size_t i = 1; i < faults->count; i++) {
-        const struct sweep_grid_fault fault = faults->items[i];
-        size_t j = i;
-        for (; j > 0 && fault_rank(&faults->items[j - 1]) > fault_rank(&fault); j--)
-            faults->items[j] = faults->items[j - 1];
-        faults->items[j] = fault;
-    }
-}
-
-void sweep_grid_faults_print(struct cs_buf *out, struct grid_faults *faults, const char *path,
-                             size_t index)
-{
-    const struct sweep_grid_fault *fault = &faults->items[index];
-
-    if (fault->line >= GRID_COMMAND_LINE)
-        cs_buf_addf(out, "command line: %s", fault->text);
-    else if (fault->line)
-        cs_buf_addf(out, "%s:%d: %s", path, fault->line, fault->text);
-    else
-        cs_buf_addf(out, "%s: %s", path, fault->text);
-}
-
-/* Sections. */
-
-static const char *const train_sections[] = {"data", "model", "train", "optimizer", "scheduler"};
-
 /* Words a later csweep will read. Refused, so that no file means less than it says. */
-static const char *const later_sections[] = {"zip", "exclude"};
-static const char *const later_keys[] = {"search", "trials", "prune", "keep", "include"};
-
-#define GROUP_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
-
-static bool is_one_of(const char *word, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(word, list[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static struct grid_section *add_section(struct grid *grid, enum grid_place place, const char *name,
-                                        int line)
-{
-    if (grid->section_count == grid->section_capacity) {
-        grid->section_capacity = grid->section_capacity ? 2 * grid->section_capacity : 16;
-        grid->sections =
-            cs_xrealloc(grid->sections, grid->section_capacity * sizeof *grid->sections);
-    }
-    struct grid_section *section = cs_arena_alloc(&grid->arena, sizeof *section);
-    *section = (struct grid_section){
-        .place = place, .name = name, .line = line, .number = grid->section_count};
-    grid->sections[grid->section_count++] = section;
-    return section;
-}
-
-static void report_section(struct grid *grid, const char *text, const char *word, int line)
-{
-    static const char *const all[] = {"sweep",     "data",  "model", "train", "optimizer",
-                                      "scheduler", "group", "when",  "preset"};
-
-    if (is_one_of(word, later_sections, CS_COUNT(later_sections))) {
-        sweep_grid_fault(grid, line, "[%s%s] is not built yet", word,
-                         strcmp(word, "exclude") == 0 ? "" : " ...");
-        return;
-    }
-    const char *near = cs_nearest(word, all, CS_COUNT(all));
-    if (near)
-        sweep_grid_fault(grid, line, "[%.120s]: no such section; did you mean [%s%s]?", text, near,
-                         is_one_of(near, all + 6, 3) ? " ..." : "");
-    else
-        sweep_grid_fault(
-            grid, line,
-            "[%.120s]: no such section; there are sweep, data, model, train, optimizer, "
-            "scheduler, group NAME, when CONDITION, preset NAME",
-            text);
-}
-
-static struct grid_section *open_section(struct grid *grid, const char *text, int line)
-{
-    const size_t size = strcspn(text, " \t");
-    const char *word = cs_arena_strndup(&grid->arena, text, size);
-    const char *rest = text + size + strspn(text + size, " \t");
-
-    if (strcmp(text, "sweep") == 0)
-        return add_section(grid, GRID_SWEEP, "sweep", line);
-    if (is_one_of(text, train_sections, CS_COUNT(train_sections)))
-        return add_section(grid, GRID_SETTINGS, word, line);
-    if (strcmp(word, "when") == 0) {
-        if (!*rest)
-            sweep_grid_fault(grid, line, "[when]: no condition; expected [when KEY=VALUE]");
-        return add_section(grid, *rest ? GRID_WHEN : GRID_SKIPPED, rest, line);
-    }
-    if (strcmp(word, "preset") == 0) {
-        if (!*rest)
-            sweep_grid_fault(grid, line, "[preset]: no name; expected [preset NAME]");
-        return add_section(grid, *rest ? GRID_PRESET : GRID_SKIPPED, rest, line);
-    }
-    if (strcmp(word, "group") == 0) {
-        const bool good = *rest && rest[strspn(rest, GROUP_LETTERS)] == '\0';
-        if (!good)
-            sweep_grid_fault(grid, line,
-                             "[group]: expected [group NAME], NAME of letters, digits and _");
-        return add_section(grid, good ? GRID_SETTINGS : GRID_SKIPPED,
-                           cs_arena_printf(&grid->arena, "group %s", rest), line);
-    }
-    report_section(grid, text, word, line);
-    return add_section(grid, GRID_SKIPPED, word, line);
-}
-
-/* Entries. */
-
-static void add_entry(struct grid *grid, struct grid_section *section, const char *key,
-                      const char *value, int line)
-{
-    if (grid->entry_count == grid->entry_capacity) {
-        grid->entry_capacity = grid->entry_capacity ? 2 * grid->entry_capacity : 64;
-        grid->entries = cs_xrealloc(grid->entries, grid->entry_capacity * sizeof *grid->entries);
-    }
-    grid->entries[grid->entry_count++] = (struct grid_entry){section, key, value, line, line};
-}
-
-static bool same_place(const struct grid_section *a, const struct grid_section *b)
-{
-    return a->place == b->place && strcmp(a->name, b->name) == 0;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    const struct grid_entry *x = *(const struct grid_entry *const *) a;
-    const struct grid_entry *y = *(const struct grid_entry *const *) b;
-    const int order = strcmp(x->key, y->key);
-
-    return order ? order : (x->line > y->line) - (x->line < y->line);
-}
-
-/* A key twice in one place. Its second line is kept out of what follows. */
-static void find_duplicates(struct grid *grid)
-{
-    const size_t n = grid->entry_count;
-    struct grid_entry **sorted = cs_xcalloc(n, sizeof *sorted);
-
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = &grid->entries[i];
-    qsort(sorted, n, sizeof *sorted, compare_keys);
-    for (size_t i = 1; i < n; i++) {
-        for (size_t j = i; j > 0 && i - j < 64 && strcmp(sorted[j - 1]->key, sorted[i]->key) == 0;
-             j--) {
-            if (sorted[j - 1]->section->place == GRID_SKIPPED ||
-                !same_place(sorted[j - 1]->section, sorted[i]->section))
-                continue;
-            sweep_grid_fault(grid, sorted[i]->line, "%.120s: given twice here; first in line %d",
-                             sorted[i]->key, sorted[j - 1]->line);
-            sorted[i]->section = add_section(grid, GRID_SKIPPED, "", sorted[i]->line);
-            break;
-        }
-    }
-    free(sorted);
-}
-
-static void take_bad_line(void *context, const struct cs_error *err)
-{
-    sweep_grid_fault(context, err->line, "%s", err->detail);
-}
-
-/* NAME of a section [group NAME]; NULL for another. */
-static const char *group_of(const char *section)
-{
-    return strncmp(section, "group ", 6) == 0 ? section + 6 : NULL;
-}
-
-/* "group NAME" for NAME.KEY; NULL for another key. */
-static const char *group_section(struct grid *grid, const char *key)
-{
-    const char *dot = strchr(key, '.');
-
-    return dot ? cs_arena_printf(&grid->arena, "group %.*s", (int) (dot - key), key) : NULL;
-}
-
-static void read_entries(struct grid *grid, const char *text, size_t size)
-{
-    struct grid_section *section = NULL;
-    struct cs_ini ini;
-
-    cs_ini_parse(&ini, grid->path, text, size, take_bad_line, grid, &grid->arena);
-    for (size_t i = 0; i < ini.count; i++) {
-        const struct cs_ini_entry *entry = &ini.entries[i];
-        if (!entry->key)
-            section = open_section(grid, entry->section, entry->line);
-        else if (section && section->place == GRID_SETTINGS && group_of(section->name))
-            add_entry(grid, section,
-                      cs_arena_printf(&grid->arena, "%s.%s", group_of(section->name), entry->key),
-                      entry->value, entry->line);
-        else if (section)
-            add_entry(grid, section, entry->key, entry->value, entry->line);
-    }
-    find_duplicates(grid);
-}
+static const char *const later_keys[] = {"search", "trials", "prune", "keep"};
 
 /* Keys: what a name is, and where it belongs. */
 
-static const struct cs_param *find_sweep_key(const char *name)
+const struct cs_param *sweep_grid_sweep_key(const char *name)
 {
     size_t count;
     const struct cs_param *rows = sweep_keys(&count);
@@ -344,10 +93,9 @@ static void find_references(struct grid *grid, const struct sweep_plan_input *in
         qsort(grid->referred, grid->referred_count, sizeof *grid->referred, compare_words);
 }
 
-/* Is key a variable of the user's own: unknown to csweep, and some layers text refers to it? */
-static bool is_own(const struct grid *grid, const char *key)
+bool sweep_grid_is_own(const struct grid *grid, const char *key)
 {
-    return !find_sweep_key(key) && !train_key_find(key, NULL) && grid->referred_count &&
+    return !sweep_grid_sweep_key(key) && !train_key_find(key, NULL) && grid->referred_count &&
            bsearch(&key, grid->referred, grid->referred_count, sizeof key, compare_words);
 }
 
@@ -382,7 +130,7 @@ static const char *nearest_key(const struct grid *grid, const char *key)
     return near;
 }
 
-static void report_unknown_key(struct grid *grid, const struct grid_entry *entry)
+void sweep_grid_report_unknown(struct grid *grid, const struct grid_entry *entry)
 {
     const char *near = nearest_key(grid, entry->key);
     const bool model = entry->section && strcmp(entry->section->name, "model") == 0 &&
@@ -390,8 +138,10 @@ static void report_unknown_key(struct grid *grid, const struct grid_entry *entry
     const char *own =
         model ? cs_arena_printf(&grid->arena, ", and layers has no ${%.80s}", entry->key) : "";
 
-    if (is_one_of(entry->key, later_keys, CS_COUNT(later_keys)))
+    if (sweep_grid_one_of(entry->key, later_keys, CS_COUNT(later_keys)))
         sweep_grid_fault(grid, entry->line, "%s is not built yet", entry->key);
+    else if (strcmp(entry->key, "include") == 0)
+        sweep_grid_fault(grid, entry->line, "include: a grid file includes others, in its lines");
     else if (near)
         sweep_grid_fault(grid, entry->line, "%.80s: no such key%s; did you mean %s?", entry->key,
                          own, near);
@@ -400,13 +150,13 @@ static void report_unknown_key(struct grid *grid, const struct grid_entry *entry
                          entry->key, own);
 }
 
-/* Report a key that is unknown or stands in the wrong section. */
-static bool check_place(struct grid *grid, const struct grid_entry *entry)
+bool sweep_grid_check_place(struct grid *grid, const struct grid_entry *entry)
 {
     const struct grid_section *section = entry->section;
-    const bool sweep = find_sweep_key(entry->key) != NULL, own = is_own(grid, entry->key);
+    const bool sweep = sweep_grid_sweep_key(entry->key) != NULL,
+               own = sweep_grid_is_own(grid, entry->key);
     const struct train_key *row = train_key_find(entry->key, NULL);
-    const char *group = group_section(grid, entry->key);
+    const char *group = sweep_grid_group_section(grid, entry->key);
     const char *home = sweep ? "sweep" : own ? "model" : row ? group ? group : row->section : NULL;
 
     if (!row && group && section->place == GRID_SETTINGS) {
@@ -417,15 +167,15 @@ static bool check_place(struct grid *grid, const struct grid_entry *entry)
         return false;
     }
     if (!home) {
-        report_unknown_key(grid, entry);
+        sweep_grid_report_unknown(grid, entry);
         return false;
     }
     if (section->place == GRID_PRESET)
         return true;
-    if (section->place == GRID_WHEN) {
+    if (section->place == GRID_WHEN || section->place == GRID_ZIP) {
         if (sweep)
-            sweep_grid_fault(grid, entry->line, "%s: belongs to [sweep], and not inside [when ...]",
-                             entry->key);
+            sweep_grid_fault(grid, entry->line, "%s: belongs to [sweep], and not inside [%s ...]",
+                             entry->key, section->place == GRID_WHEN ? "when" : "zip");
         return !sweep;
     }
     if (strcmp(section->name, home) == 0 || (row && belongs_to(entry->key, section->name)))
@@ -435,181 +185,42 @@ static bool check_place(struct grid *grid, const struct grid_entry *entry)
     return false;
 }
 
-/* Presets and the command line. */
-
-struct patch {
-    const char *key, *value;
-    int line;
-};
-
-struct patches {
-    struct patch *items;
-    size_t count, capacity;
-};
-
-static void add_patch(struct patches *patches, const char *key, const char *value, int line)
-{
-    if (patches->count == patches->capacity) {
-        patches->capacity = patches->capacity ? 2 * patches->capacity : 16;
-        patches->items = cs_xrealloc(patches->items, patches->capacity * sizeof *patches->items);
-    }
-    patches->items[patches->count++] = (struct patch){key, value, line};
-}
-
-static void report_preset(struct grid *grid, const char *name)
-{
-    const char **names = cs_xcalloc(grid->section_count, sizeof *names);
-    size_t count = 0;
-
-    for (size_t i = 0; i < grid->section_count; i++) {
-        if (grid->sections[i]->place == GRID_PRESET)
-            names[count++] = grid->sections[i]->name;
-    }
-    const char *near = cs_nearest(name, names, count);
-    if (near)
-        sweep_grid_fault(grid, GRID_COMMAND_LINE,
-                         "--preset %.80s: no such preset; did you mean %s?", name, near);
-    else if (count)
-        sweep_grid_fault(grid, GRID_COMMAND_LINE, "--preset %.80s: no such preset; there is %s",
-                         name, names[0]);
-    else
-        sweep_grid_fault(grid, GRID_COMMAND_LINE, "--preset %.80s: the file has no [preset ...]",
-                         name);
-    free(names);
-}
-
-static void collect_preset(struct grid *grid, struct patches *patches, const char *name)
-{
-    bool found = false;
-
-    for (size_t i = 0; i < grid->section_count; i++)
-        found = found || (grid->sections[i]->place == GRID_PRESET &&
-                          strcmp(grid->sections[i]->name, name) == 0);
-    if (!found)
-        report_preset(grid, name);
-    for (size_t i = 0; i < grid->entry_count; i++) {
-        const struct grid_entry *entry = &grid->entries[i];
-        if (entry->section->place == GRID_PRESET && strcmp(entry->section->name, name) == 0 &&
-            check_place(grid, entry))
-            add_patch(patches, entry->key, entry->value, entry->line);
-    }
-}
-
-static void ignore_bad_line(void *context, const struct cs_error *err)
-{
-    (void) context;
-    (void) err;
-}
-
-/* Would the value read back from sweep.ini? Not with line ends, comment signs, control bytes, bad UTF-8. */
-static bool can_be_written(struct grid *grid, const char *value)
-{
-    const char *text = cs_arena_printf(&grid->arena, "[x]\nx = %s\n", value);
-    struct cs_ini ini;
-
-    return cs_ini_parse(&ini, "", text, strlen(text), ignore_bad_line, NULL, &grid->arena) == 0 &&
-           ini.count == 2 && ini.entries[1].key && strcmp(ini.entries[1].value, value) == 0;
-}
-
-static void collect_override(struct grid *grid, struct patches *patches, const char *word, int line)
-{
-    char *key = cs_arena_strdup(&grid->arena, word), *equals = strchr(key, '=');
-
-    if (!equals) {
-        sweep_grid_fault(grid, line, "%.120s: expected KEY=VALUE", word);
-        return;
-    }
-    *equals = '\0';
-    const struct grid_entry entry = {
-        .key = cs_trim(key), .value = cs_trim(equals + 1), .line = line};
-    if (!can_be_written(grid, entry.value))
-        sweep_grid_fault(grid, line,
-                         "%.80s: comments, control bytes and invalid UTF-8 are not allowed here",
-                         entry.key);
-    else if (find_sweep_key(entry.key) || train_key_find(entry.key, NULL) ||
-             is_own(grid, entry.key))
-        add_patch(patches, entry.key, entry.value, line);
-    else
-        report_unknown_key(grid, &entry);
-}
-
-static struct grid_section *home_section(struct grid *grid, const char *key)
-{
-    const struct train_key *row = train_key_find(key, NULL);
-    const char *group = group_section(grid, key);
-    const char *name = find_sweep_key(key) ? "sweep" : group ? group : row ? row->section : "model";
-
-    for (size_t i = 0; i < grid->section_count; i++) {
-        struct grid_section *section = grid->sections[i];
-        if ((section->place == GRID_SWEEP || section->place == GRID_SETTINGS) &&
-            strcmp(section->name, name) == 0)
-            return section;
-    }
-    return add_section(grid, strcmp(name, "sweep") == 0 ? GRID_SWEEP : GRID_SETTINGS, name, 0);
-}
-
-/* `seed` and `seeds` say the same thing: a later one takes the other's place. */
-static void drop_entries(struct grid *grid, const char *key)
-{
-    for (size_t i = 0; i < grid->entry_count; i++) {
-        if (grid->entries[i].section->place == GRID_SWEEP && strcmp(grid->entries[i].key, key) == 0)
-            grid->entries[i].section = add_section(grid, GRID_SKIPPED, "", 0);
-    }
-}
-
-static void apply_patch(struct grid *grid, const struct patch *patch)
-{
-    bool found = false;
-
-    if (strcmp(patch->key, "seed") == 0)
-        drop_entries(grid, "seeds");
-    if (strcmp(patch->key, "seeds") == 0)
-        drop_entries(grid, "seed");
-    for (size_t i = 0; i < grid->entry_count; i++) {
-        struct grid_entry *entry = &grid->entries[i];
-        if (entry->section->place == GRID_PRESET || entry->section->place == GRID_SKIPPED ||
-            strcmp(entry->key, patch->key) != 0)
-            continue;
-        entry->value = patch->value;
-        entry->value_line = patch->line;
-        found = true;
-    }
-    if (!found)
-        add_entry(grid, home_section(grid, patch->key), patch->key, patch->value, patch->line);
-}
-
-static void apply_patches(struct grid *grid, const struct sweep_plan_input *input)
-{
-    struct patches patches = {0};
-
-    for (size_t i = 0; i < input->preset_count; i++)
-        collect_preset(grid, &patches, input->presets[i]);
-    for (size_t i = 0; i < input->override_count; i++)
-        collect_override(grid, &patches, input->overrides[i], GRID_COMMAND_LINE + 1 + (int) i);
-    const char **keys = cs_arena_alloc(&grid->arena, patches.count * sizeof *keys);
-    for (size_t i = 0; i < patches.count; i++) {
-        apply_patch(grid, &patches.items[i]);
-        keys[i] = patches.items[i].key;
-    }
-    grid->overridden = keys;
-    grid->overridden_count = patches.count;
-    free(patches.items);
-}
-
-bool sweep_grid_overridden(const struct grid *grid, const char *key)
-{
-    return is_one_of(key, grid->overridden, grid->overridden_count);
-}
-
 /* Definitions. */
+
+static uint32_t hash(const char *name)
+{
+    uint32_t h = 2166136261u;
+
+    for (; *name; name++)
+        h = (h ^ (unsigned char) *name) * 16777619u;
+    return h ^ (h >> 15);
+}
+
+/* Where the key's number stands in the table, or would. */
+static uint32_t *find_slot(const struct grid *grid, const char *name)
+{
+    size_t at = hash(name) & (grid->key_table_size - 1);
+
+    while (grid->key_table[at] && strcmp(grid->keys[grid->key_table[at] - 1]->name, name) != 0)
+        at = (at + 1) & (grid->key_table_size - 1);
+    return &grid->key_table[at];
+}
+
+/* The table anew: keys have moved, or it gets too full. */
+static void fill_table(struct grid *grid, size_t size)
+{
+    free(grid->key_table);
+    grid->key_table_size = size;
+    grid->key_table = cs_xcalloc(size, sizeof *grid->key_table);
+    for (size_t i = 0; i < grid->key_count; i++)
+        *find_slot(grid, grid->keys[i]->name) = (uint32_t) i + 1;
+}
 
 struct grid_key *sweep_grid_key_find(const struct grid *grid, const char *name)
 {
-    for (size_t i = 0; i < grid->key_count; i++) {
-        if (strcmp(grid->keys[i]->name, name) == 0)
-            return grid->keys[i];
-    }
-    return NULL;
+    const uint32_t number = grid->key_table_size ? *find_slot(grid, name) : 0;
+
+    return number ? grid->keys[number - 1] : NULL;
 }
 
 static struct grid_key *get_key(struct grid *grid, const char *name);
@@ -655,6 +266,10 @@ static struct grid_key *get_key(struct grid *grid, const char *name)
     key->own = train_key_find(name, NULL) == NULL;
     key->numeric = key->own;
     grid->keys[grid->key_count++] = key;
+    if (2 * grid->key_count > grid->key_table_size)
+        fill_table(grid, grid->key_table_size ? 2 * grid->key_table_size : 128);
+    else
+        *find_slot(grid, name) = (uint32_t) grid->key_count;
     add_rows(grid, key);
     if (key->own)
         get_key(grid, "layers"); /* decides whether it is in force */
@@ -664,12 +279,13 @@ static struct grid_key *get_key(struct grid *grid, const char *name)
 static struct grid_list parse_values(struct grid *grid, const struct grid_key *key,
                                      const struct grid_entry *entry)
 {
+    const bool keep = entry->section->place == GRID_ZIP;
     const struct cs_param **rows = cs_xcalloc(key->row_count, sizeof *rows);
 
     for (size_t i = 0; i < key->row_count; i++)
         rows[i] = key->rows[i].row->row;
-    const struct grid_list list =
-        sweep_grid_values(grid, key->name, rows, key->row_count, entry->value, entry->value_line);
+    const struct grid_list list = sweep_grid_values(grid, key->name, rows, key->row_count,
+                                                    entry->value, entry->value_line, keep);
     free(rows);
     return list;
 }
@@ -683,6 +299,42 @@ static void check_own_name(struct grid *grid, const struct grid_entry *entry)
             return;
         }
     }
+}
+
+static struct grid_zip *get_zip(struct grid *grid, const struct grid_section *section)
+{
+    for (size_t i = 0; i < grid->zip_count; i++) {
+        if (strcmp(grid->zips[i]->same, section->same) == 0)
+            return grid->zips[i];
+    }
+    struct grid_zip *zip = cs_arena_alloc(&grid->arena, sizeof *zip);
+    *zip = (struct grid_zip){.same = section->same, .index = -1};
+    grid->zips = cs_xrealloc(grid->zips, (grid->zip_count + 1) * sizeof *grid->zips);
+    grid->zips[grid->zip_count++] = zip;
+    return zip;
+}
+
+/* The zip of a definition; NULL: of none, or given one value by something that wins over the zip's file. */
+static struct grid_zip *join_zip(struct grid *grid, const struct grid_key *key,
+                                 const struct grid_entry *entry, const struct grid_list *list)
+{
+    if (entry->section->place != GRID_ZIP || list->faulty ||
+        (list->count == 1 && entry->under && entry->under->section->place == GRID_ZIP))
+        return NULL;
+    struct grid_zip *zip = get_zip(grid, entry->section);
+    if (!zip->first) {
+        zip->first = entry;
+        zip->count = list->count;
+    } else if (list->count != zip->count) {
+        sweep_grid_fault(grid, entry->value_line,
+                         "%s: %zu value%s, and %s (%s) has %zu; the keys of [%.120s] need equally "
+                         "many",
+                         key->name, list->count, list->count == 1 ? "" : "s", zip->first->key,
+                         sweep_grid_where(grid, zip->first->value_line, entry->value_line),
+                         zip->count, entry->section->title);
+        return NULL;
+    }
+    return zip;
 }
 
 static void add_def(struct grid *grid, const struct grid_entry *entry)
@@ -704,14 +356,15 @@ static void add_def(struct grid *grid, const struct grid_entry *entry)
         memcpy(defs, key->defs, key->def_count * sizeof *defs);
     const struct grid_def *last = key->def_count ? &defs[key->def_count - 1] : NULL;
     defs[key->def_count] = (struct grid_def){.entry = entry,
-                                             .when = section->place == GRID_WHEN ? section : NULL,
+                                             .when = section->rule ? section : NULL,
+                                             .zip = join_zip(grid, key, entry, &list),
                                              .values = list.values,
                                              .count = list.count,
                                              .first = last ? last->first + last->count : 1};
     key->defs = defs;
     key->def_count++;
     key->numeric = key->numeric && list.numeric;
-    if (list.count == 0 || (section->place == GRID_WHEN && !section->condition))
+    if (list.count == 0 || (section->rule && !section->condition))
         key->broken = true;
 }
 
@@ -720,7 +373,7 @@ static void check_preset_values(struct grid *grid)
 {
     for (size_t i = 0; i < grid->entry_count; i++) {
         const struct grid_entry *entry = &grid->entries[i];
-        if (entry->section->place != GRID_PRESET || !check_place(grid, entry) ||
+        if (entry->section->place != GRID_PRESET || !sweep_grid_check_place(grid, entry) ||
             !train_key_find(entry->key, NULL))
             continue;
         parse_values(grid, get_key(grid, entry->key), entry);
@@ -729,7 +382,13 @@ static void check_preset_values(struct grid *grid)
 
 /* Conditions. */
 
-static void check_condition_value(struct grid *grid, const struct grid_section *section,
+/* One condition and how messages name it: "[when a=b]", "[exclude] NAME". */
+struct condition {
+    const char *title, *text;
+    int line;
+};
+
+static void check_condition_value(struct grid *grid, const struct condition *condition,
                                   const struct cs_expr_use *use)
 {
     struct cs_error first = {0}, err;
@@ -744,51 +403,87 @@ static void check_condition_value(struct grid *grid, const struct grid_section *
             first = err;
     }
     if (first.code)
-        sweep_grid_fault(grid, section->line, "[when %.120s]: %s", section->name, first.detail);
+        sweep_grid_fault(grid, condition->line, "%s: %s", condition->title, first.detail);
 }
 
-static bool check_condition_name(struct grid *grid, const struct grid_section *section,
+static bool check_condition_name(struct grid *grid, const struct condition *condition,
                                  const struct cs_expr_use *use)
 {
-    const bool own = is_own(grid, use->name);
+    const bool own = sweep_grid_is_own(grid, use->name);
 
     if (train_key_find(use->name, NULL) || own) {
-        get_key(grid, use->name);
+        if (grid->key_count < 2 * GRID_MAX_KEYS)
+            get_key(grid, use->name);
         return true;
     }
     const char *near = nearest_key(grid, use->name);
-    if (find_sweep_key(use->name))
-        sweep_grid_fault(grid, section->line, "[when %.120s]: %s is of the sweep, not of a trial",
-                         section->name, use->name);
+    if (sweep_grid_sweep_key(use->name))
+        sweep_grid_fault(grid, condition->line, "%s: %s is of the sweep, not of a trial",
+                         condition->title, use->name);
     else if (near)
-        sweep_grid_fault(grid, section->line, "[when %.120s]: %.80s: no such key; did you mean %s?",
-                         section->name, use->name, near);
+        sweep_grid_fault(grid, condition->line, "%s: %.80s: no such key; did you mean %s?",
+                         condition->title, use->name, near);
     else
-        sweep_grid_fault(grid, section->line,
-                         "[when %.120s]: %.80s: no such key; see csweep describe key",
-                         section->name, use->name);
+        sweep_grid_fault(grid, condition->line, "%s: %.80s: no such key; see csweep describe key",
+                         condition->title, use->name);
     return false;
 }
 
-static void compile_condition(struct grid *grid, struct grid_section *section)
+/* NULL: faulty. */
+static struct cs_expr *compile_condition(struct grid *grid, const struct condition *condition)
 {
+    struct cs_expr *expr;
     struct cs_error err;
     size_t count;
 
-    if (cs_expr_compile(&section->condition, section->name, &grid->arena, &err) < 0) {
-        sweep_grid_fault(grid, section->line, "[when %.120s]: %s", section->name, err.detail);
-        return;
+    if (cs_expr_compile(&expr, condition->text, &grid->arena, &err) < 0) {
+        sweep_grid_fault(grid, condition->line, "%s: %s", condition->title, err.detail);
+        return NULL;
     }
-    const struct cs_expr_use *uses = cs_expr_uses(section->condition, &count);
+    const struct cs_expr_use *uses = cs_expr_uses(expr, &count);
     bool good = true;
     for (size_t i = 0; i < count; i++) {
         if (uses[i].value)
-            check_condition_value(grid, section, &uses[i]);
+            check_condition_value(grid, condition, &uses[i]);
         else
-            good = check_condition_name(grid, section, &uses[i]) && good;
+            good = check_condition_name(grid, condition, &uses[i]) && good;
     }
-    if (!good)
-        section->condition = NULL;
+    return good ? expr : NULL;
+}
+
+static void compile_conditions(struct grid *grid)
+{
+    for (size_t i = 0; i < grid->section_count; i++) {
+        struct grid_section *section = grid->sections[i];
+        if (!section->rule || section->place == GRID_SKIPPED)
+            continue;
+        const struct condition condition = {
+            cs_arena_printf(&grid->arena, "[%.120s]", section->title), section->rule,
+            section->line};
+        section->condition = compile_condition(grid, &condition);
+    }
+}
+
+static void compile_rules(struct grid *grid)
+{
+    size_t capacity = 0;
+
+    for (size_t i = 0; i < grid->entry_count; i++) {
+        const struct grid_entry *entry = &grid->entries[i];
+        if (entry->section->place != GRID_EXCLUDE)
+            continue;
+        const struct condition condition = {
+            cs_arena_printf(&grid->arena, "%.80s = %.120s", entry->key, entry->value), entry->value,
+            entry->value_line};
+        struct cs_expr *expr = compile_condition(grid, &condition);
+        if (!expr)
+            continue;
+        if (grid->rule_count == capacity) {
+            capacity = capacity ? 2 * capacity : 8;
+            grid->rules = cs_xrealloc(grid->rules, capacity * sizeof *grid->rules);
+        }
+        grid->rules[grid->rule_count++] = (struct grid_rule){.entry = entry, .condition = expr};
+    }
 }
 
 /* Make keys for the names in ${...}, so that their values are known at every point. */
@@ -810,8 +505,8 @@ static void define_keys(struct grid *grid)
     for (size_t i = 0; i < grid->entry_count && !grid->stopped; i++) {
         const struct grid_entry *entry = &grid->entries[i];
         const enum grid_place place = entry->section->place;
-        if ((place != GRID_SWEEP && place != GRID_SETTINGS && place != GRID_WHEN) ||
-            !check_place(grid, entry) || place == GRID_SWEEP)
+        if (place == GRID_PRESET || place == GRID_SKIPPED || place == GRID_EXCLUDE ||
+            !sweep_grid_check_place(grid, entry) || place == GRID_SWEEP)
             continue;
         if (grid->key_count >= GRID_MAX_KEYS && !sweep_grid_key_find(grid, entry->key)) {
             sweep_grid_fault(grid, entry->line, "more than %d keys", GRID_MAX_KEYS);
@@ -828,17 +523,32 @@ static void define_keys(struct grid *grid)
     }
 }
 
-static int first_line(const struct grid_key *key)
+/* The definition that says where the key stands among the axes: that of a zip, else the first. */
+static const struct grid_entry *first_entry(const struct grid_key *key)
 {
-    return key->def_count ? key->defs[0].entry->line : INT32_MAX;
+    const struct grid_entry *first = NULL;
+
+    for (size_t i = 0; i < key->def_count; i++) {
+        const struct grid_entry *entry = key->defs[i].entry;
+        if (entry->section->place == GRID_ZIP)
+            return entry;
+        if (!first || entry->section->number < first->section->number)
+            first = entry;
+    }
+    return first;
 }
 
-/* File order: by the first definition; keys that are only referred to come last. */
-static int compare_lines(const void *a, const void *b)
+/* Order of sections and of lines in them; keys that are only referred to come last, by name. */
+static int compare_places(const void *a, const void *b)
 {
-    const int x = first_line(*(struct grid_key *const *) a);
-    const int y = first_line(*(struct grid_key *const *) b);
+    const struct grid_key *key_a = *(struct grid_key *const *) a;
+    const struct grid_key *key_b = *(struct grid_key *const *) b;
+    const struct grid_entry *x = first_entry(key_a), *y = first_entry(key_b);
 
+    if (!x || !y)
+        return x ? -1 : y ? 1 : strcmp(key_a->name, key_b->name);
+    if (x->section != y->section)
+        return x->section->number < y->section->number ? -1 : 1;
     return (x > y) - (x < y);
 }
 
@@ -853,33 +563,19 @@ const struct grid_entry *sweep_grid_sweep_entry(const struct grid *grid, const c
 
 int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input)
 {
-    struct cs_buf text = {0};
-    struct cs_error err;
+    const int rc = sweep_grid_read_files(grid, input->path);
 
-    grid->path = input->path;
-    const int rc = cs_read_file(&text, input->path, CS_INI_MAX_BYTES, &err);
-    if (rc == CS_ERANGE)
-        sweep_grid_fault(grid, 0, "file over 1 MB");
-    else if (rc < 0)
-        sweep_grid_fault(grid, 0, "%s",
-                         strlen(err.detail) > strlen(input->path) + 2
-                             ? err.detail + strlen(input->path) + 2
-                             : err.detail);
-    else
-        read_entries(grid, text.data, text.size);
-    cs_buf_clear(&text);
     if (rc < 0)
-        return rc == CS_ERANGE ? 0 : CS_EIO;
+        return rc;
     find_references(grid, input);
-    apply_patches(grid, input);
-    for (size_t i = 0; i < grid->section_count; i++) {
-        if (grid->sections[i]->place == GRID_WHEN)
-            compile_condition(grid, grid->sections[i]);
-    }
+    sweep_grid_patch(grid, input);
+    compile_conditions(grid);
+    compile_rules(grid);
     define_keys(grid);
     check_preset_values(grid);
     if (grid->key_count)
-        qsort(grid->keys, grid->key_count, sizeof *grid->keys, compare_lines);
+        qsort(grid->keys, grid->key_count, sizeof *grid->keys, compare_places);
+    fill_table(grid, grid->key_table_size ? grid->key_table_size : 128);
     return 0;
 }
 
@@ -891,7 +587,10 @@ void sweep_grid_clear(struct grid *grid)
     free(grid->entries);
     free(grid->keys);
     free(grid->referred);
-    free(grid->sequence);
+    free(grid->key_table);
+    free(grid->zips);
+    free(grid->rules);
+    free(grid->nodes);
     free(grid->points);
     cs_arena_clear(&grid->arena);
     *grid = (struct grid){0};

@@ -10,8 +10,24 @@
  * the key. Points are sorted by their codes, so the first axis of the file varies slowest and the plan does
  * not depend on the order in which conditions had to be decided.
  *
- * Bounds: a file of 1 MB, GRID_MAX_KEYS keys with GRID_MAX_DEFS definitions, GRID_MAX_VALUES alternatives of one key, GRID_MAX_POINTS points,
- * GRID_MAX_STEPS decisions while they are found.
+ * [zip NAME]: its keys are one axis: they take their first alternatives together, then their second ... All have
+ * equally many; only one that a preset or the command line gave a single value is constant. The axis stands
+ * where the section does. [zip NAME when CONDITION] does so where the condition holds, and elsewhere its keys are
+ * absent, as in a [when CONDITION]. Where a [when] gives a key of a zip, or its choice does not use the key, that key
+ * leaves the zip at these points and the others go on.
+ *
+ * [exclude]: NAME = CONDITION, over the values in force at a point. A point that several rules hit counts for
+ * the first of them.
+ *
+ * include = FILE, FILE before the first section or in [sweep]: the files, each relative to the one that includes it,
+ * are read before the lines of the file itself, whatever place the include has. A later definition of a key in
+ * the same section, or under the same condition, takes the place of an earlier one: a file wins over what it
+ * includes, the second FILE over the first. A [when] of an included file still comes before a value outside of
+ * any [when], as if all stood in one file.
+ *
+ * Bounds: 1 MB for a file with all that it includes, GRID_MAX_FILES of them, GRID_MAX_INCLUDES deep; GRID_MAX_KEYS
+ * keys with GRID_MAX_DEFS definitions, GRID_MAX_VALUES alternatives of one key, GRID_MAX_POINTS points (before
+ * [exclude]), GRID_MAX_STEPS decisions while they are found.
  */
 #ifndef SWEEP_GRID_H
 #define SWEEP_GRID_H
@@ -33,14 +49,29 @@ enum {
     GRID_MAX_VALUES = 1000000,
     GRID_MAX_POINTS = 1000000,
     GRID_MAX_STEPS = 50000000,
-    GRID_MAX_CELLS = 100000000,  /* points x keys */
-    GRID_MAX_LAYERS = 65536,     /* bytes of `layers` after ${...} */
-    GRID_COMMAND_LINE = 1 << 24, /* lines from here on: words of the command line */
+    GRID_MAX_CELLS = 100000000, /* points x keys */
+    GRID_MAX_LAYERS = 65536,    /* bytes of `layers` after ${...} */
+    GRID_MAX_FILES = 64,
+    GRID_MAX_INCLUDES = 8,
     GRID_MAX_FAULTS = 200,
 };
 
+/*
+ * A place in the texts is a file and a line in one int, so that it passes through train_setting.line: the file's
+ * number times GRID_FILE_LINES, plus the line from 1. From GRID_COMMAND_LINE on: words of the command line. 0: the grid as a
+ * whole.
+ */
+enum { GRID_FILE_LINES = 1 << 21, GRID_COMMAND_LINE = 1 << 28 };
+
+struct grid_file {
+    const char *path; /* as messages name it */
+    int parent;       /* the file that includes it; -1: the grid file itself */
+    int rank;         /* the order in which their own lines were read */
+    uint64_t device, inode;
+};
+
 struct sweep_grid_fault {
-    int line; /* 0: the file as a whole */
+    int line; /* a place */
     const char *text;
 };
 
@@ -49,24 +80,40 @@ struct grid_faults {
     size_t count, capacity;
 };
 
-enum grid_place { GRID_SWEEP, GRID_SETTINGS, GRID_WHEN, GRID_PRESET, GRID_SKIPPED };
+enum grid_place {
+    GRID_SWEEP,
+    GRID_SETTINGS,
+    GRID_WHEN,
+    GRID_ZIP,
+    GRID_EXCLUDE,
+    GRID_PRESET,
+    GRID_SKIPPED
+};
 
 /* One [section] of the file. Equal sections are separate here. */
 struct grid_section {
     enum grid_place place;
-    const char *name; /* "optimizer"; of a preset its name; of a when its condition */
+    const char *title; /* "when optimizer=sgd": what stands between the brackets */
+    const char *same;  /* equal for sections that say the same: title without needless blanks */
+    const char *name;  /* "optimizer", "group out"; of a preset or zip its name */
+    const char *rule;  /* the condition of a [when] or [zip ... when], else NULL */
     int line;
-    struct cs_expr *condition; /* GRID_WHEN; NULL: faulty */
+    struct cs_expr *condition; /* of rule; NULL: faulty */
     bool held;                 /* at some point */
+    bool holds;                /* at the point being looked at */
+    bool marked;               /* has a node */
+    size_t level;              /* of the node */
     size_t number;             /* place in grid->sections */
 };
 
-/* One `key = value` line, after presets and command line. */
+/* One `key = value` line, after includes, presets and command line. */
 struct grid_entry {
     struct grid_section *section;
     const char *key, *value;
     int line,
         value_line; /* value_line: of the preset's or command line's word that replaced the value */
+    const char *preset;             /* the one that gave the value, else NULL */
+    const struct grid_entry *under; /* what it took the place of, else NULL */
 };
 
 struct grid_value {
@@ -74,9 +121,18 @@ struct grid_value {
     double num;
 };
 
+/* The keys of one [zip]: the axis. */
+struct grid_zip {
+    const char *same;               /* of its sections */
+    const struct grid_entry *first; /* key of it, in the order of lines */
+    size_t count;
+    int index; /* at the point being looked at; -1: not decided yet */
+};
+
 struct grid_def {
     const struct grid_entry *entry;
     struct grid_section *when; /* NULL: outside */
+    struct grid_zip *zip;      /* NULL: an axis of its own */
     struct grid_value *values;
     size_t count, first; /* first: code of values[0] */
     bool used;           /* at some point */
@@ -101,7 +157,8 @@ struct grid_key {
     size_t row_count;
     struct grid_def *defs; /* file order; none for keys that are only referred to */
     size_t def_count;
-    int mark; /* of the search for circles */
+    int mark;     /* of the search for circles */
+    size_t level; /* of its node */
     /* At the point being looked at: */
     const struct grid_def *def; /* NULL: not written here */
     const struct grid_row *row; /* NULL: not in force, or own */
@@ -110,18 +167,42 @@ struct grid_key {
     uint32_t code;
 };
 
+/* A line of [exclude]. */
+struct grid_rule {
+    const struct grid_entry *entry;
+    struct cs_expr *condition;
+    size_t removed; /* points */
+};
+
+/* What has to be decided, one after another, to know a point: does a [when] hold, which alternative has a key. */
+struct grid_node {
+    struct grid_key *key; /* NULL: section */
+    struct grid_section *section;
+    size_t level; /* the number of the last axis before it that it follows from; 0: constant */
+    bool axis;    /* of several alternatives */
+};
+
 struct grid {
     struct cs_arena arena;
     const char *path;
+    struct grid_file files[GRID_MAX_FILES];
+    int file_count, ranks;
+    size_t bytes; /* read so far */
     struct grid_faults faults, warnings;
-    struct grid_section **sections;
+    struct grid_section **sections, *skipped;
     size_t section_count, section_capacity;
     struct grid_entry *entries;
     size_t entry_count, entry_capacity;
     struct grid_key **keys; /* file order, referred ones last */
     size_t key_count, key_capacity;
-    struct grid_key **sequence; /* a key after those that decide about it */
-    size_t sequence_count;
+    uint32_t *key_table; /* number of a key + 1, by its name */
+    size_t key_table_size;
+    struct grid_zip **zips;
+    size_t zip_count;
+    struct grid_rule *rules;
+    size_t rule_count;
+    struct grid_node *nodes; /* each after those that decide about it */
+    size_t node_count;
     const char **referred; /* names of every ${name}, sorted */
     size_t referred_count;
     const char *const *overridden; /* keys replaced by presets or command line */
@@ -139,6 +220,9 @@ void sweep_grid_expand(struct grid *grid);
 
 /* Set the keys' state to a point. */
 void sweep_grid_restore(struct grid *grid, size_t point);
+
+/* The first rule of [exclude] that holds for the keys' state, or NULL. */
+struct grid_rule *sweep_grid_excluded(struct grid *grid);
 
 /* `layers` at the restored point with every ${name} replaced; NULL with *err set. */
 const char *sweep_grid_layers(struct grid *grid, const char *text, struct cs_buf *buf,
@@ -166,23 +250,26 @@ void sweep_grid_fault(struct grid *grid, int line, const char *fmt, ...)
 void sweep_grid_warn(struct grid *grid, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Sort by line, the file as a whole and the command line last, and print as "path:line: text". */
-void sweep_grid_faults_print(struct cs_buf *out, struct grid_faults *faults, const char *path,
-                             size_t index);
+/* "line 7", of another file than at's "base.ini:7"; lives in the arena. */
+const char *sweep_grid_where(struct grid *grid, int line, int at);
+
+/* Sort by file and line, the grid as a whole and the command line last, and print as "path:line: text". */
+void sweep_grid_faults_print(struct cs_buf *out, const struct grid *grid,
+                             const struct grid_faults *faults, size_t index);
 void sweep_grid_faults_sort(struct grid_faults *faults);
 
 /*
  * The alternatives of one value text: split at commas, ranges expanded, each parsed by the first of the rows that
- * takes it (no rows: one's own variable), duplicates dropped with a warning. Faults are recorded; the result holds
- * the good ones.
+ * takes it (no rows: one's own variable), duplicates dropped with a warning unless they are kept. Faults are recorded;
+ * the result holds the good ones.
  */
 struct grid_list {
     struct grid_value *values;
     size_t count;
-    bool numeric;
+    bool numeric, faulty;
 };
 struct grid_list sweep_grid_values(struct grid *grid, const char *key,
                                    const struct cs_param *const *rows, size_t row_count,
-                                   const char *text, int line);
+                                   const char *text, int line, bool keep);
 
 #endif

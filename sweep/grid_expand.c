@@ -1,9 +1,10 @@
 /*
- * sweep_grid_expand.c - definitions to points.
+ * grid_expand.c - definitions to points.
  *
- * The keys are put in a sequence where each stands after those that decide about it (names in its [when]s, the
- * key that owns it, `layers` for one's own variables); a circle is a fault. A walk along the sequence then
- * branches at every alternative in force.
+ * What has to be decided at a point, the conditions and the keys, is put in a sequence where each stands after those
+ * that decide about it (names in its [when]s, the key that owns it, `layers` for one's own variables); a circle
+ * is a fault. What follows from constants alone comes first, the rest right behind the last axis it follows from,
+ * so that a walk along the sequence, which branches at every axis, decides nothing twice that stays the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,62 +18,108 @@
 
 enum { NEW, OPEN, DONE };
 
-static void visit(struct grid *grid, struct grid_key *key, struct grid_key **path, size_t depth);
+struct order {
+    struct grid *grid;
+    struct grid_node *path; /* what is being visited */
+    size_t depth, axes;
+    size_t level; /* the highest of those that the last visit found */
+};
 
-static void report_circle(struct grid *grid, struct grid_key *key, struct grid_key **path,
-                          size_t depth)
+static size_t visit_key(struct order *o, struct grid_key *key);
+
+static const char *node_name(const struct grid_node *node)
+{
+    return node->key ? node->key->name : NULL;
+}
+
+static void report_circle(struct order *o, const struct grid_key *key)
 {
     struct cs_buf text = {0};
-    size_t start = depth;
+    size_t start = o->depth;
     int line = 0;
 
-    while (start > 0 && path[start - 1] != key)
+    while (start > 0 && o->path[start - 1].key != key)
         start--;
-    for (size_t i = start ? start - 1 : 0; i < depth; i++) {
-        cs_buf_addf(&text, "%.80s -> ", path[i]->name);
-        for (size_t d = 0; d < path[i]->def_count; d++) {
-            if (path[i]->defs[d].when && line == 0)
-                line = path[i]->defs[d].when->line;
-        }
+    for (size_t i = start ? start - 1 : 0; i < o->depth; i++) {
+        if (node_name(&o->path[i]))
+            cs_buf_addf(&text, "%.80s -> ", node_name(&o->path[i]));
+        else if (line == 0)
+            line = o->path[i].section->line;
     }
     cs_buf_adds(&text, key->name);
-    sweep_grid_fault(grid, line, "conditions in a circle: %.400s", text.data);
+    sweep_grid_fault(o->grid, line, "conditions in a circle: %.400s", text.data);
     cs_buf_clear(&text);
-    grid->stopped = true;
+    o->grid->stopped = true;
 }
 
-static void visit_condition(struct grid *grid, const struct grid_section *when,
-                            struct grid_key **path, size_t depth)
+static size_t most(size_t a, size_t b)
 {
-    size_t count;
-    const struct cs_expr_use *uses = cs_expr_uses(when->condition, &count);
+    return a > b ? a : b;
+}
 
+static struct grid_node *add_node(struct order *o, struct grid_key *key,
+                                  struct grid_section *section)
+{
+    struct grid_node *node = &o->grid->nodes[o->grid->node_count++];
+
+    *node = (struct grid_node){.key = key, .section = section};
+    return node;
+}
+
+/* The level of a condition; its node is added when it has none yet. */
+static size_t visit_section(struct order *o, struct grid_section *section)
+{
+    size_t count, level = 0;
+
+    if (section->marked || !section->condition)
+        return section->level;
+    section->marked = true;
+    o->path[o->depth++] = (struct grid_node){.section = section};
+    const struct cs_expr_use *uses = cs_expr_uses(section->condition, &count);
     for (size_t i = 0; i < count; i++) {
         if (!uses[i].value)
-            visit(grid, sweep_grid_key_find(grid, uses[i].name), path, depth);
+            level = most(level, visit_key(o, sweep_grid_key_find(o->grid, uses[i].name)));
     }
+    o->depth--;
+    section->level = level;
+    add_node(o, NULL, section)->level = level;
+    return level;
 }
 
-static void visit(struct grid *grid, struct grid_key *key, struct grid_key **path, size_t depth)
+static bool is_axis(const struct grid_key *key)
 {
-    if (!key || key->mark == DONE || grid->stopped)
-        return;
+    for (size_t i = 0; i < key->def_count; i++) {
+        if (key->defs[i].count > 1)
+            return true;
+    }
+    return false;
+}
+
+static size_t visit_key(struct order *o, struct grid_key *key)
+{
+    size_t level = 0;
+
+    if (!key || key->mark == DONE || o->grid->stopped)
+        return key ? key->level : 0;
     if (key->mark == OPEN) {
-        report_circle(grid, key, path, depth);
-        return;
+        report_circle(o, key);
+        return 0;
     }
     key->mark = OPEN;
-    path[depth++] = key;
+    o->path[o->depth++] = (struct grid_node){.key = key};
     for (size_t i = 0; i < key->row_count; i++)
-        visit(grid, key->rows[i].owner, path, depth);
+        level = most(level, visit_key(o, key->rows[i].owner));
     if (key->own)
-        visit(grid, sweep_grid_key_find(grid, "layers"), path, depth);
+        level = most(level, visit_key(o, sweep_grid_key_find(o->grid, "layers")));
     for (size_t i = 0; i < key->def_count; i++) {
-        if (key->defs[i].when && key->defs[i].when->condition)
-            visit_condition(grid, key->defs[i].when, path, depth);
+        if (key->defs[i].when)
+            level = most(level, visit_section(o, key->defs[i].when));
     }
+    o->depth--;
     key->mark = DONE;
-    grid->sequence[grid->sequence_count++] = key;
+    key->level = is_axis(key) ? ++o->axes : level;
+    add_node(o, key, NULL)->level = key->level;
+    return key->level;
 }
 
 /* One definition, never conditional. */
@@ -85,19 +132,33 @@ static bool is_plain(const struct grid_key *key)
     return always && key->def_count == 1 && !key->defs[0].when;
 }
 
-/* Constants first: the walk passes them once instead of once per point. */
+/* Nodes by level; within one in the order in which they were added. */
+static void sort_nodes(struct grid *grid, size_t levels)
+{
+    struct grid_node *sorted = cs_xcalloc(grid->node_count + 1, sizeof *sorted);
+    size_t *starts = cs_xcalloc(levels + 2, sizeof *starts);
+
+    for (size_t i = 0; i < grid->node_count; i++)
+        starts[grid->nodes[i].level + 1]++;
+    for (size_t i = 1; i <= levels; i++)
+        starts[i] += starts[i - 1];
+    for (size_t i = 0; i < grid->node_count; i++)
+        sorted[starts[grid->nodes[i].level]++] = grid->nodes[i];
+    free(starts);
+    free(grid->nodes);
+    grid->nodes = sorted;
+}
+
 static void find_sequence(struct grid *grid)
 {
-    struct grid_key **path = cs_xcalloc(grid->key_count + 1, sizeof *path);
+    const size_t size = grid->key_count + grid->section_count + 1;
+    struct order o = {.grid = grid, .path = cs_xcalloc(size, sizeof *o.path)};
 
-    grid->sequence = cs_xcalloc(grid->key_count + 1, sizeof *grid->sequence);
-    for (size_t i = 0; i < grid->key_count; i++) {
-        if (is_plain(grid->keys[i]) && grid->keys[i]->defs[0].count == 1)
-            visit(grid, grid->keys[i], path, 0);
-    }
+    grid->nodes = cs_xcalloc(size, sizeof *grid->nodes);
     for (size_t i = 0; i < grid->key_count; i++)
-        visit(grid, grid->keys[i], path, 0);
-    free(path);
+        visit_key(&o, grid->keys[i]);
+    free(o.path);
+    sort_nodes(grid, o.axes);
 }
 
 /* One key at a point. */
@@ -116,17 +177,30 @@ static struct cs_expr_value look_up(void *context, const char *name)
     return (struct cs_expr_value){.kind = CS_EXPR_WORD, .word = key->value};
 }
 
-static bool holds(struct grid *grid, struct grid_section *when)
+static void decide_section(struct grid *grid, struct grid_section *section)
 {
     struct cs_error err;
-    bool result = false;
 
-    if (!when->condition)
-        return false;
-    if (cs_expr_test(&result, when->condition, look_up, grid, &err) < 0)
-        sweep_grid_fault(grid, when->line, "[when %.120s]: %s", when->name, err.detail);
-    when->held = when->held || result;
-    return result;
+    section->holds = false;
+    if (cs_expr_test(&section->holds, section->condition, look_up, grid, &err) < 0)
+        sweep_grid_fault(grid, section->line, "[%.120s]: %s", section->title, err.detail);
+    section->held = section->held || section->holds;
+}
+
+struct grid_rule *sweep_grid_excluded(struct grid *grid)
+{
+    struct cs_error err;
+
+    for (size_t i = 0; i < grid->rule_count; i++) {
+        struct grid_rule *rule = &grid->rules[i];
+        bool holds = false;
+        if (cs_expr_test(&holds, rule->condition, look_up, grid, &err) < 0)
+            sweep_grid_fault(grid, rule->entry->value_line, "%.80s = %.120s: %s", rule->entry->key,
+                             rule->entry->value, err.detail);
+        if (holds)
+            return rule;
+    }
+    return NULL;
 }
 
 /* The definition that counts here: of a [when] that holds, else the one outside, else none. */
@@ -134,18 +208,19 @@ static struct grid_def *find_def(struct grid *grid, struct grid_key *key)
 {
     struct grid_def *outside = NULL, *inside = NULL;
 
+    grid->steps += key->def_count;
     for (size_t i = 0; i < key->def_count; i++) {
         struct grid_def *def = &key->defs[i];
-        grid->steps++;
         if (!def->when) {
             outside = def;
-        } else if (holds(grid, def->when)) {
+        } else if (def->when->holds) {
             if (inside) {
                 inside->used = true;
                 sweep_grid_fault(grid, def->entry->line,
-                                 "%s: [when %.100s] (line %d) and [when %.100s] give it at once",
-                                 key->name, inside->when->name, inside->entry->line,
-                                 def->when->name);
+                                 "%s: [%.100s] (%s) and [%.100s] give it at once", key->name,
+                                 inside->when->title,
+                                 sweep_grid_where(grid, inside->entry->line, def->entry->line),
+                                 def->when->title);
             }
             inside = def;
         }
@@ -190,10 +265,22 @@ static void set_value(struct grid_key *key, const struct grid_def *def, size_t i
 
 /* The walk. */
 
+static void stop(struct grid *grid, const char *why)
+{
+    sweep_grid_fault(grid, 0, "%s", why);
+    grid->stopped = true;
+}
+
 static void add_point(struct grid *grid)
 {
     const size_t width = grid->key_count;
+    struct grid_rule *rule = sweep_grid_excluded(grid);
 
+    grid->steps += grid->rule_count;
+    if (rule) {
+        rule->removed++;
+        return;
+    }
     if (grid->point_count == GRID_MAX_POINTS || (grid->point_count + 1) * width > GRID_MAX_CELLS) {
         sweep_grid_fault(grid, 0, "the grid has more than %zu points; split it", grid->point_count);
         grid->stopped = true;
@@ -209,32 +296,53 @@ static void add_point(struct grid *grid)
         point[i] = grid->keys[i]->code;
 }
 
-static void walk(struct grid *grid, size_t depth)
+/* The definition whose alternatives the key takes here; NULL: none, and it stands at its default or is absent. */
+static struct grid_def *decide_key(struct grid *grid, struct grid_key *key)
 {
+    const bool in_force = is_in_force(grid, key);
+    struct grid_def *def = find_def(grid, key);
+
+    if (!def || !in_force || def->count == 0) {
+        set_default(key, in_force);
+        return NULL;
+    }
+    def->used = true;
+    return def;
+}
+
+static void walk(struct grid *grid, size_t at)
+{
+    struct grid_def *def = NULL;
+
+    for (; at < grid->node_count && !grid->stopped; at++) {
+        struct grid_node *node = &grid->nodes[at];
+        if (++grid->steps > GRID_MAX_STEPS)
+            stop(grid, "the grid takes too long to expand; split it");
+        if (node->section) {
+            decide_section(grid, node->section);
+            continue;
+        }
+        def = decide_key(grid, node->key);
+        if (!def)
+            continue;
+        if (def->count > 1 && !(def->zip && def->zip->index >= 0))
+            break;
+        set_value(node->key, def, def->count > 1 ? (size_t) def->zip->index : 0);
+    }
     if (grid->stopped)
         return;
-    if (depth == grid->sequence_count) {
+    if (at == grid->node_count) {
         add_point(grid);
         return;
     }
-    struct grid_key *key = grid->sequence[depth];
-    if (++grid->steps > GRID_MAX_STEPS) {
-        sweep_grid_fault(grid, 0, "the grid takes too long to expand; split it");
-        grid->stopped = true;
-        return;
-    }
-    const bool in_force = is_in_force(grid, key);
-    struct grid_def *def = find_def(grid, key);
-    if (!def || !in_force || def->count == 0) {
-        set_default(key, in_force);
-        walk(grid, depth + 1);
-        return;
-    }
-    def->used = true;
     for (size_t i = 0; i < def->count && !grid->stopped; i++) {
-        set_value(key, def, i);
-        walk(grid, depth + 1);
+        if (def->zip)
+            def->zip->index = (int) i;
+        set_value(grid->nodes[at].key, def, i);
+        walk(grid, at + 1);
     }
+    if (def->zip)
+        def->zip->index = -1;
 }
 
 void sweep_grid_restore(struct grid *grid, size_t point)
@@ -243,10 +351,12 @@ void sweep_grid_restore(struct grid *grid, size_t point)
 
     for (size_t i = 0; i < grid->key_count; i++)
         grid->keys[i]->code = codes[i];
-    for (size_t i = 0; i < grid->sequence_count; i++) {
-        struct grid_key *key = grid->sequence[i];
-        const bool in_force = is_in_force(grid, key);
+    for (size_t i = 0; i < grid->node_count; i++) {
+        struct grid_key *key = grid->nodes[i].key;
         size_t d = 0;
+        if (!key)
+            continue;
+        const bool in_force = is_in_force(grid, key);
         if (key->code == 0) {
             set_default(key, in_force);
             continue;
@@ -336,10 +446,10 @@ static void report_unused(struct grid *grid, const struct grid_key *key, const s
         sweep_grid_fault(grid, line, "%s", message);
 }
 
-static bool condition_overridden(const struct grid *grid, const struct grid_section *when)
+static bool condition_overridden(const struct grid *grid, const struct cs_expr *condition)
 {
     size_t count;
-    const struct cs_expr_use *uses = cs_expr_uses(when->condition, &count);
+    const struct cs_expr_use *uses = cs_expr_uses(condition, &count);
 
     for (size_t i = 0; i < count; i++) {
         if (sweep_grid_overridden(grid, uses[i].name))
@@ -355,8 +465,8 @@ static void check_use(struct grid *grid, const struct grid_key *key, const struc
     if (def->used || key->broken || owner_is(key, is_broken, grid))
         return;
     if (def->when && !def->when->held) {
-        if (!condition_overridden(grid, def->when))
-            sweep_grid_warn(grid, def->when->line, "[when %.120s] never holds", def->when->name);
+        if (!condition_overridden(grid, def->when->condition))
+            sweep_grid_warn(grid, def->when->line, "[%.120s] never holds", def->when->title);
         return;
     }
     for (size_t i = 0; i < key->def_count; i++)
@@ -366,6 +476,19 @@ static void check_use(struct grid *grid, const struct grid_key *key, const struc
                         key->name);
     else
         report_unused(grid, key, def);
+}
+
+static void check_rules(struct grid *grid)
+{
+    for (size_t i = 0; i < grid->rule_count; i++) {
+        const struct grid_rule *rule = &grid->rules[i];
+        if (!rule->removed && !condition_overridden(grid, rule->condition))
+            sweep_grid_warn(grid, rule->entry->value_line, "%.80s = %.120s: removes nothing",
+                            rule->entry->key, rule->entry->value);
+    }
+    if (grid->point_count == 0 && grid->rule_count && !grid->faults.count)
+        sweep_grid_fault(grid, grid->rules[0].entry->section->line,
+                         "[exclude]: nothing is left of the grid");
 }
 
 /* The product of the axes that are always in force, before anything of that size exists. */
@@ -379,9 +502,16 @@ static void check_size(struct grid *grid)
         const struct grid_key *key = grid->keys[i];
         if (!is_plain(key) || key->defs[0].count < 2)
             continue;
+        struct grid_zip *zip = key->defs[0].zip;
+        if (zip && zip->index >= 0)
+            continue;
+        if (zip)
+            zip->index = 0;
         overflow = overflow || __builtin_mul_overflow(product, key->defs[0].count, &product);
         cs_buf_addf(&axes, "%s%s %zu", axes.size ? " x " : "", key->name, key->defs[0].count);
     }
+    for (size_t i = 0; i < grid->zip_count; i++)
+        grid->zips[i]->index = -1;
     if (overflow || product > GRID_MAX_POINTS) {
         sweep_grid_fault(grid, 0, "the grid has more than %d points: %.400s; split it",
                          GRID_MAX_POINTS, axes.data);
@@ -406,6 +536,7 @@ void sweep_grid_expand(struct grid *grid)
         for (size_t d = 0; d < grid->keys[i]->def_count; d++)
             check_use(grid, grid->keys[i], &grid->keys[i]->defs[d]);
     }
+    check_rules(grid);
 }
 
 /* ${name} in layers. */

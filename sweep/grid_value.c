@@ -25,7 +25,7 @@ struct list {
     size_t count, capacity;
     size_t *table; /* open addressing over texts: index + 1 */
     size_t table_size;
-    bool numeric, too_many;
+    bool numeric, too_many, keep;
 };
 
 __attribute__((format(printf, 2, 3))) static void fault(struct list *list, const char *fmt, ...)
@@ -73,7 +73,7 @@ static void add(struct list *list, const char *text, double num, const char *wri
     if (2 * (list->count + 1) > list->table_size)
         grow_table(list);
     size_t *slot = find_slot(list, text);
-    if (*slot) {
+    if (*slot && !list->keep) {
         sweep_grid_warn(list->grid, list->line, "%s: %.120s is given twice; kept once", list->key,
                         written);
         return;
@@ -387,13 +387,14 @@ static void split(struct list *list, char *text)
 
 struct grid_list sweep_grid_values(struct grid *grid, const char *key,
                                    const struct cs_param *const *rows, size_t row_count,
-                                   const char *text, int line)
+                                   const char *text, int line, bool keep)
 {
     struct list list = {.grid = grid,
                         .key = key,
                         .rows = rows,
                         .row_count = row_count,
                         .line = line,
+                        .keep = keep,
                         .numeric = row_count == 0};
 
     if (*text)
@@ -402,7 +403,8 @@ struct grid_list sweep_grid_values(struct grid *grid, const char *key,
         add_declared(&list, "");
     else
         fault(&list, "%s: no value", key);
-    struct grid_list out = {.count = list.count, .numeric = list.numeric};
+    struct grid_list out = {
+        .count = list.count, .numeric = list.numeric, .faulty = list.faults > 0};
     out.values = cs_arena_alloc(&grid->arena, list.count * sizeof *out.values);
     if (list.count)
         memcpy(out.values, list.values, list.count * sizeof *out.values);

@@ -172,9 +172,9 @@ static void read_seeds(struct builder *b)
     if (seed && seeds)
         sweep_grid_fault(&b->grid, seed->value_line, "seed: give either seed or seeds, not both");
     if (seed)
-        list = sweep_grid_values(&b->grid, "seed", single, 1, seed->value, seed->value_line);
+        list = sweep_grid_values(&b->grid, "seed", single, 1, seed->value, seed->value_line, false);
     else if (seeds)
-        list = sweep_grid_values(&b->grid, "seeds", one, 1, seeds->value, seeds->value_line);
+        list = sweep_grid_values(&b->grid, "seeds", one, 1, seeds->value, seeds->value_line, false);
     if (seed && list.count > 1)
         sweep_grid_fault(&b->grid, seed->value_line, "seed = %.120s: one number; a list is seeds",
                          seed->value);
@@ -593,8 +593,7 @@ static void create_trials(struct builder *b)
 
 static void add_header(struct cs_buf *out, const struct grid_section *section)
 {
-    cs_buf_addf(out, "%s[%s%s]\n", out->size ? "\n" : "",
-                section->place == GRID_WHEN ? "when " : "", section->name);
+    cs_buf_addf(out, "%s[%s]\n", out->size ? "\n" : "", section->title);
 }
 
 struct placed {
@@ -665,7 +664,7 @@ static void move_warnings(struct builder *b)
     b->plan->warnings = cs_arena_alloc(&b->grid.arena, list->count * sizeof *b->plan->warnings);
     for (size_t i = 0; i < list->count; i++) {
         struct cs_buf line = {0};
-        sweep_grid_faults_print(&line, list, b->grid.path, i);
+        sweep_grid_faults_print(&line, &b->grid, list, i);
         b->plan->warnings[b->plan->warning_count++] = cs_arena_strdup(&b->grid.arena, line.data);
         cs_buf_clear(&line);
     }
@@ -677,9 +676,24 @@ static void move_faults(struct builder *b, struct sweep_faults *faults)
 
     sweep_grid_faults_sort(list);
     for (size_t i = 0; i < list->count; i++) {
-        sweep_grid_faults_print(&faults->text, list, b->grid.path, i);
+        sweep_grid_faults_print(&faults->text, &b->grid, list, i);
         cs_buf_adds(&faults->text, "\n");
         faults->count++;
+    }
+}
+
+/* How many points each rule of [exclude] took. */
+static void move_rules(struct builder *b)
+{
+    const struct grid *grid = &b->grid;
+    struct sweep_plan *plan = b->plan;
+
+    plan->rules = cs_arena_alloc(&b->grid.arena, grid->rule_count * sizeof *plan->rules);
+    for (size_t i = 0; i < grid->rule_count; i++) {
+        const struct grid_rule *rule = &grid->rules[i];
+        plan->rules[plan->rule_count++] =
+            (struct sweep_rule){rule->entry->key, rule->entry->value, rule->removed};
+        plan->excluded_count += rule->removed;
     }
 }
 
@@ -701,6 +715,7 @@ static void build(struct builder *b)
     for (size_t k = 0; k < b->grid.key_count; k++)
         add_axis(b, k);
     create_trials(b);
+    move_rules(b);
     plan->resolved = resolve(b);
     move_warnings(b);
 }

@@ -43,6 +43,12 @@ struct sweep_axis {
     bool numeric;
 };
 
+/* A line of [exclude], and how many points it took that no line before it did. */
+struct sweep_rule {
+    const char *name, *text;
+    size_t removed;
+};
+
 struct sweep_plan {
     struct cs_arena arena;
     const char *path; /* of the grid file, as given */
@@ -54,6 +60,8 @@ struct sweep_plan {
     struct cs_expr *target;  /* NULL, or e.g. Accuracy/Val >= 0.85 */
     const char *target_text; /* "" when none */
     size_t point_count, merged_count, excluded_count, seed_count;
+    struct sweep_rule *rules;
+    size_t rule_count;
     struct sweep_axis *axes;
     size_t axis_count;
     struct sweep_trial *trials;

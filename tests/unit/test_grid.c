@@ -112,11 +112,145 @@ static void groups_are_keys_with_a_name_before_them(void **state)
 static void later_words_are_refused(void **state)
 {
     (void) state;
-    test_refused(TEST_BASE "[zip a]\nx = 1\n[exclude]\ny = 1\n",
-                 "x.ini:5: [zip ...] is not built yet\n"
-                 "x.ini:7: [exclude] is not built yet\n");
-    test_refused(TEST_BASE "[sweep]\nsearch = random\ninclude = a.ini\n",
-                 "x.ini:6: search is not built yet\nx.ini:7: include is not built yet\n");
+    test_refused(TEST_BASE "[sweep]\nsearch = random\n", "x.ini:6: search is not built yet\n");
+}
+
+static void zips_advance_together(void **state)
+{
+    static const char two[] = TEST_BASE "[zip size]\nbatch_size = 16, 32, 32\nlr = 0.1, 0.2, 0.3\n"
+                                        "[train]\nepochs = 1, 2\n";
+
+    (void) state;
+    /* One axis, where the section stands; a value may come again. */
+    test_trials(two, "batch_size=16 lr=0.1 epochs=1|batch_size=16 lr=0.1 epochs=2|"
+                     "batch_size=32 lr=0.2 epochs=1|batch_size=32 lr=0.2 epochs=2|"
+                     "batch_size=32 lr=0.3 epochs=1|batch_size=32 lr=0.3 epochs=2");
+    test_trials(
+        TEST_BASE "[train]\nepochs = 1, 2\n[zip a]\nlr = 0.1, 0.2\n"
+                  "[zip b]\nmomentum = lin(0, 0.5, 2)\nbatch_size = 8, 16\n",
+        "epochs=1 lr=0.1 momentum=0 batch_size=8|epochs=1 lr=0.1 momentum=0.5 batch_size=16|"
+        "epochs=1 lr=0.2 momentum=0 batch_size=8|epochs=1 lr=0.2 momentum=0.5 batch_size=16|"
+        "epochs=2 lr=0.1 momentum=0 batch_size=8|epochs=2 lr=0.1 momentum=0.5 batch_size=16|"
+        "epochs=2 lr=0.2 momentum=0 batch_size=8|epochs=2 lr=0.2 momentum=0.5 batch_size=16");
+    /* Two sections of one name are one zip; rows that are all equal are one point. */
+    test_trials(TEST_BASE "[zip a]\nlr = 0.1, 0.2, 0.1\n[zip a]\nmomentum = 0, 0.5, 0\n",
+                "lr=0.1 momentum=0|lr=0.2 momentum=0.5");
+    /* One's own variables, and conditions over a zip's keys. */
+    test_trials("[data]\ndataset = random 100x5 classes=2\n"
+                "[model]\nlayers = linear ${n} > relu > linear 2\n"
+                "[zip a]\nn = 4, 8\nlr = 0.1, 0.2\n[when lr=0.2]\nmomentum = 0, 0.9\n",
+                "n=4 lr=0.1|n=8 lr=0.2 momentum=0|n=8 lr=0.2 momentum=0.9");
+    /* One value from the command line is constant, several are as many as the others'. */
+    test_trials_with(two, words("lr=0.5", "epochs=1"), "batch_size=16|batch_size=32");
+    test_trials_with(two, (const char *const[]){"lr=1,2", "batch_size=4,8", "epochs=1", NULL},
+                     "batch_size=4 lr=1|batch_size=8 lr=2");
+    test_refused_with(two, words("lr=1,2", NULL),
+                      "command line: lr: 2 values, and batch_size (x.ini:6) has 3; the keys of "
+                      "[zip size] need equally many\n");
+}
+
+static void zips_and_conditions(void **state)
+{
+    (void) state;
+    test_trials(TEST_BASE "[optimizer]\noptimizer = sgd, adam\n"
+                          "[zip a when optimizer = sgd]\nlr = 0.1, 0.2\nmomentum = 0, 0.9\n"
+                          "[zip a when optimizer=adam]\nlr = 1e-3, 1e-4, 1e-5\neps = 1, 2, 3\n",
+                "optimizer=sgd lr=0.1 momentum=0|optimizer=sgd lr=0.2 momentum=0.9|"
+                "optimizer=adam lr=0.001 eps=1|optimizer=adam lr=0.0001 eps=2|"
+                "optimizer=adam lr=1e-5 eps=3");
+    /* A key leaves the zip where a [when] gives it, or where its choice is not made. */
+    test_trials(TEST_BASE "[optimizer]\noptimizer = sgd, adam\n"
+                          "[zip a]\nmomentum = 0, 0.9\nlr = 0.1, 0.2\nbatch_size = 8, 16\n"
+                          "[when optimizer=adam]\nlr = 1e-3\n",
+                "optimizer=sgd momentum=0 lr=0.1 batch_size=8|"
+                "optimizer=sgd momentum=0.9 lr=0.2 batch_size=16|"
+                "optimizer=adam lr=0.001 batch_size=8|optimizer=adam lr=0.001 batch_size=16");
+}
+
+static void bad_zips(void **state)
+{
+    (void) state;
+    test_refused(
+        TEST_BASE "[zip a]\nlr = 0.1, 0.2\nepochs = 1, 2, 3\nseeds = 1\nbatch_size = 4\n",
+        "x.ini:7: epochs: 3 values, and lr (line 6) has 2; the keys of [zip a] need equally "
+        "many\n"
+        "x.ini:8: seeds: belongs to [sweep], and not inside [zip ...]\n"
+        "x.ini:9: batch_size: 1 value, and lr (line 6) has 2; the keys of [zip a] need "
+        "equally many\n");
+    test_refused(TEST_BASE "[zip]\nlr = 1\n[zip a b]\nlr = 1\n[zip a when]\nlr = 1\n"
+                           "[zip a when lr=]\nlr = 1\n",
+                 "x.ini:5: [zip]: expected [zip NAME] or [zip NAME when CONDITION], NAME of "
+                 "letters, digits and _\n"
+                 "x.ini:7: [zip a b]: expected [zip NAME] or [zip NAME when CONDITION], NAME of "
+                 "letters, digits and _\n"
+                 "x.ini:9: [zip a when]: expected [zip NAME] or [zip NAME when CONDITION], NAME of "
+                 "letters, digits and _\n"
+                 "x.ini:11: [zip a when lr=]: column 4: expected a number, a name or `(` and found "
+                 "the end\n");
+    test_refused(TEST_BASE SGD "lr = 1\n[zip a]\nlr = 1, 2\n",
+                 "x.ini:9: lr: given twice; first in line 7, [optimizer]\n");
+}
+
+static void rules_exclude_points(void **state)
+{
+    static const char grid[] =
+        TEST_BASE "[optimizer]\noptimizer = sgd, adam\nlr = log(1e-3, 1e-1, 3)\n"
+                  "[exclude]\nhot = lr>=0.1 and optimizer=adam|adamw\nall = lr > 0.05\n"
+                  "none = momentum > 3\n";
+    struct sweep_plan *plan = test_plan(grid);
+
+    (void) state;
+    assert_int_equal(plan->point_count, 4);
+    assert_int_equal(plan->excluded_count, 2);
+    assert_int_equal(plan->rule_count, 3);
+    assert_string_equal(plan->rules[0].name, "hot");
+    assert_string_equal(plan->rules[0].text, "lr>=0.1 and optimizer=adam|adamw");
+    assert_int_equal(plan->rules[0].removed, 1);
+    assert_int_equal(plan->rules[1].removed, 1); /* the first that holds counts */
+    assert_int_equal(plan->rules[2].removed, 0);
+    assert_int_equal(plan->warning_count, 1);
+    assert_string_equal(plan->warnings[0], "x.ini:11: none = momentum > 3: removes nothing");
+    sweep_plan_free(plan);
+    /* No warning where the command line is the reason; a rule may be named as a key. */
+    plan = test_plan_with(TEST_BASE SGD "lr = 0.1, 0.2\n[exclude]\nlr = lr > 0.1\n",
+                          words("lr=0.1", NULL));
+    assert_int_equal(plan->warning_count, 0);
+    assert_int_equal(plan->point_count, 1);
+    sweep_plan_free(plan);
+    test_refused(TEST_BASE "[exclude]\na = lrr > 1\na = lr > 1\nb = lr >\nc = optimizer > 1\n"
+                           "d = seeds = 1\ne = optimizer = sdg\n",
+                 "x.ini:6: a = lrr > 1: lrr: no such key; did you mean lr?\n"
+                 "x.ini:7: a: given twice here; first in line 6\n"
+                 "x.ini:8: b = lr >: column 5: expected a number, a name or `(` and found the end\n"
+                 "x.ini:9: c = optimizer > 1: column 1: `sgd` is a word; expected a number\n"
+                 "x.ini:10: d = seeds = 1: seeds is of the sweep, not of a trial\n"
+                 "x.ini:11: e = optimizer = sdg: optimizer = sdg: no such optimizer; did you mean "
+                 "sgd?\n");
+    test_refused(TEST_BASE "[exclude]\na = epochs > 0\n",
+                 "x.ini:5: [exclude]: nothing is left of the grid\n");
+}
+
+/* The example that shows what conditions and rules are for: of 576 points in the plain product 84 are left. */
+static void conditions_and_rules(void **state)
+{
+    struct sweep_plan *plan =
+        test_plan("[sweep]\nmetric = max Accuracy/Val\nseeds = 3\n" TEST_BASE
+                  "[optimizer]\noptimizer = sgd, adam, adamw\nlr = log(1e-4, 1e-1, 4)\n"
+                  "[when optimizer=sgd]\nmomentum = 0, 0.9\nnesterov = no, yes\n"
+                  "[when optimizer=adamw]\nweight_decay = 0, 1e-2\n"
+                  "[scheduler]\nscheduler = none, cosine, step\n"
+                  "[when scheduler=cosine]\nT_max = 10\n"
+                  "[when scheduler=step]\nstep_size = 3\ngamma = 0.1, 0.5\n"
+                  "[exclude]\na = nesterov=yes and momentum=0\n"
+                  "b = lr>=0.1 and optimizer=adam|adamw\n[preset quick]\nepochs = 1\n");
+
+    (void) state;
+    assert_int_equal(plan->point_count, 84);
+    assert_int_equal(plan->trial_count, 252);
+    assert_int_equal(plan->merged_count, 0);
+    assert_int_equal(plan->rules[0].removed, 16);
+    assert_int_equal(plan->rules[1].removed, 12);
+    sweep_plan_free(plan);
 }
 
 static void all_faults_at_once(void **state)
@@ -334,6 +468,11 @@ int main(void)
         cmocka_unit_test(wrong_names),
         cmocka_unit_test(groups_are_keys_with_a_name_before_them),
         cmocka_unit_test(later_words_are_refused),
+        cmocka_unit_test(zips_advance_together),
+        cmocka_unit_test(zips_and_conditions),
+        cmocka_unit_test(bad_zips),
+        cmocka_unit_test(rules_exclude_points),
+        cmocka_unit_test(conditions_and_rules),
         cmocka_unit_test(all_faults_at_once),
         cmocka_unit_test(rules_are_text),
         cmocka_unit_test(conditions),
