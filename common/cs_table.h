@@ -11,7 +11,10 @@
 
 struct cs_table_slot {
     const char *text; /* NULL: free */
-    void *item;
+    union {           /* the caller's */
+        void *item;
+        size_t number;
+    };
     uint64_t hash;
 };
 

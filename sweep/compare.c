@@ -82,10 +82,8 @@ static char *group_of(const struct sweep_trial *trial, const char **lr)
 static struct point *find_point(struct points *points, const struct sweep_trial *trial,
                                 size_t seeds)
 {
-    for (size_t i = 0; i < points->count; i++) {
-        if (strcmp(points->list[i].trial->spec->point_id, trial->spec->point_id) == 0)
-            return &points->list[i];
-    }
+    if (points->count && points->list[points->count - 1].trial->point == trial->point)
+        return &points->list[points->count - 1];
     struct point *p = &points->list[points->count++];
     p->trial = trial;
     p->group = group_of(trial, &p->lr);
@@ -102,7 +100,7 @@ static struct points collect(const struct sweep_plan *plan, const struct sweep_s
     for (size_t i = 0; i < plan->trial_count; i++) {
         const struct sweep_trial *trial = &plan->trials[i];
         const struct sweep_record *record = sweep_state_find(state, trial->id);
-        struct point *p = find_point(&points, trial, plan->trial_count);
+        struct point *p = find_point(&points, trial, plan->seed_count);
         if (!record || !record->last || !sweep_record_is_done(record)) {
             p->bad++;
             continue;

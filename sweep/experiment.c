@@ -131,7 +131,7 @@ static struct charts collect_charts(const struct sweep_plan *plan)
     struct charts charts = {.count = 0};
 
     for (size_t i = 0; i < plan->trial_count; i++)
-        for (const char *const *tag = train_spec_tags(plan->trials[i].spec); *tag; tag++) {
+        for (const char *const *tag = plan->trials[i].point->tags; *tag; tag++) {
             if (train_tag_better(*tag) || strcmp(*tag, "Learning_Rate") == 0)
                 add_chart_tag(&charts, *tag);
         }

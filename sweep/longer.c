@@ -205,7 +205,9 @@ static struct train_spec *shorter_spec(const struct train_spec *longer, int epoc
         if (is_scheduler_key(cs_json_get_text(one, "key", "")))
             add_setting(&s, cs_json_get_text(one, "key", ""), cs_json_get_text(one, "value", ""));
     }
-    return train_spec_create(&spec, s.list, s.count, longer->seed, NULL) == 0 ? spec : NULL;
+    return train_spec_create_shared(&spec, longer->shared, s.list, s.count, longer->seed, NULL) == 0
+               ? spec
+               : NULL;
 }
 
 /* A shorter trial, and how far it got; INT_MAX: to its own end. */
@@ -253,9 +255,8 @@ static int compare_candidates(const void *a, const void *b)
 
 /* Equal but for epochs; then those whose schedule was written otherwise. An id proves that all the rest is equal. */
 static void find_candidates(const struct sweep_longer *l, struct candidates *c,
-                            const struct sweep_trial *trial)
+                            const struct sweep_trial *trial, const struct train_spec *longer)
 {
-    const struct train_spec *longer = trial->spec;
     struct cs_arena arena = {0};
 
     for (size_t i = 0; i < l->epochs_count; i++) {
@@ -348,18 +349,20 @@ static const char *take(struct sweep_longer *l, const struct sweep_record *r)
 const char *sweep_longer_find(sweep_longer *l, const struct sweep_trial *trial)
 {
     struct candidates c = {.count = 0};
-    const char *scheduler = train_spec_get(trial->spec, "scheduler"), *tag = NULL;
+    const char *tag = NULL;
     struct cs_buf first = {0};
 
-    if (l->epochs_count == 0 || l->epochs[l->epochs_count - 1] >= trial->spec->epochs)
+    if (l->epochs_count == 0 || l->epochs[l->epochs_count - 1] >= trial->point->epochs)
         return NULL;
-    find_candidates(l, &c, trial);
+    struct train_spec *longer = sweep_trial_spec(l->plan, trial);
+    const char *scheduler = train_spec_get(longer, "scheduler");
+    find_candidates(l, &c, trial, longer);
     qsort(c.list, (size_t) c.count, sizeof *c.list, compare_candidates);
     for (int i = 0; i < c.count && !tag; i++) {
         struct cs_buf why = {0};
         if (!has_checkpoint(l, c.list[i].record))
             continue;
-        if (serves(l, &c.list[i], trial->spec, &why))
+        if (serves(l, &c.list[i], longer, &why))
             tag = take(l, c.list[i].record);
         else if (!first.data && strcmp(train_spec_get(c.list[i].spec, "scheduler"), scheduler) == 0)
             cs_buf_adds(&first, why.data); /* another scheduler was meant to be another training */
@@ -369,6 +372,7 @@ const char *sweep_longer_find(sweep_longer *l, const struct sweep_trial *trial)
         add_reason(l, first.data);
     for (int i = 0; i < c.count; i++)
         train_spec_free(c.list[i].spec);
+    train_spec_free(longer);
     cs_buf_clear(&first);
     return tag;
 }

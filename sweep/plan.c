@@ -10,6 +10,7 @@
 
 #include "common/cs_error.h"
 #include "common/cs_expr.h"
+#include "common/cs_table.h"
 #include "sweep/grid.h"
 #include "sweep/names.h"
 
@@ -44,52 +45,6 @@ static const struct cs_param *sweep_row(const char *name)
     return NULL;
 }
 
-/* A set of texts with a number each: open addressing, texts borrowed. */
-struct table {
-    struct slot {
-        const char *text;
-        size_t number;
-    } * slots;
-    size_t size, count;
-};
-
-static uint64_t hash_text(const char *text)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (; *text; text++)
-        h = (h ^ (unsigned char) *text) * 0x100000001b3u;
-    return h ^ (h >> 29);
-}
-
-static struct slot *find_slot(const struct table *table, const char *text)
-{
-    size_t at = (size_t) hash_text(text) & (table->size - 1);
-
-    while (table->slots[at].text && strcmp(table->slots[at].text, text) != 0)
-        at = (at + 1) & (table->size - 1);
-    return &table->slots[at];
-}
-
-/* The slot of text; its text is NULL when it was not in the set, and is to be set by the caller then. */
-static struct slot *add_text(struct table *table, const char *text)
-{
-    if (2 * (table->count + 1) > table->size) {
-        struct table grown = {.size = table->size ? 2 * table->size : 32, .count = table->count};
-        grown.slots = cs_xcalloc(grown.size, sizeof *grown.slots);
-        for (size_t i = 0; i < table->size; i++) {
-            if (table->slots[i].text)
-                *find_slot(&grown, table->slots[i].text) = table->slots[i];
-        }
-        free(table->slots);
-        *table = grown;
-    }
-    struct slot *slot = find_slot(table, text);
-    if (!slot->text)
-        table->count++;
-    return slot;
-}
-
 /* What is built. */
 struct builder {
     struct grid grid;
@@ -98,14 +53,16 @@ struct builder {
     double max_trials;
     int max_trials_line;
     int metric_line, target_line;
-    /* One entry per point that is left after merging: */
+    struct cs_table ids; /* of the points that are left after merging */
     struct unique {
-        size_t point;
-        struct train_spec *spec;
-        struct sweep_param *params;
-        size_t param_count;
+        size_t number; /* among the grid's points */
+        struct sweep_point *point;
+        const char *id; /* of the trial of the first seed */
     } * unique;
-    size_t unique_count;
+    size_t unique_count, unique_capacity;
+    struct train_setting *settings; /* to work in: room for a point's */
+    struct cs_buf layers;           /* to work in */
+    const char *default_metric;     /* of the first point */
 };
 
 /* [sweep] */
@@ -270,12 +227,13 @@ static bool is_consequence(const struct grid *grid, const struct grid_key *key)
     return false;
 }
 
-static size_t collect_settings(struct builder *b, struct train_setting *settings,
-                               struct cs_buf *layers, struct cs_error *err)
+/* The settings of the restored point; SIZE_MAX with *err set. */
+static size_t collect_settings(struct builder *b, struct cs_error *err)
 {
     struct grid *grid = &b->grid;
     size_t count = 0;
 
+    b->layers.size = 0;
     for (size_t i = 0; i < grid->key_count; i++) {
         const struct grid_key *key = grid->keys[i];
         if (!key->def || key->own)
@@ -283,13 +241,13 @@ static size_t collect_settings(struct builder *b, struct train_setting *settings
         const char *value = key->value;
         const int line = key->def->entry->value_line;
         if (strcmp(key->name, "layers") == 0 && strstr(value, "${")) {
-            value = sweep_grid_layers(grid, value, layers, err);
+            value = sweep_grid_layers(grid, value, &b->layers, err);
             if (!value) {
                 err->line = line;
                 return SIZE_MAX;
             }
         }
-        settings[count++] = (struct train_setting){key->name, value, line};
+        b->settings[count++] = (struct train_setting){key->name, value, line};
     }
     return count;
 }
@@ -311,15 +269,15 @@ static bool remove_setting(struct train_setting *settings, size_t *count, int li
  * The spec of the restored point. A fault is recorded and the point tried again without the setting at fault, so
  * that one run tells the faults of every section; what may only follow from the removal is not told.
  */
-static struct train_spec *create_spec(struct builder *b, struct train_setting *settings,
-                                      struct cs_buf *layers, uint64_t seed)
+static struct train_spec *create_spec(struct builder *b)
 {
     enum { TRIES = 8 };
     int tries = 0;
     const struct grid_key *removed[TRIES];
     struct cs_error err = {0};
     struct train_spec *spec = NULL;
-    size_t count = collect_settings(b, settings, layers, &err);
+    const uint64_t seed = b->seeds ? b->seeds[0] : 0;
+    size_t count = collect_settings(b, &err);
 
     if (count == SIZE_MAX) {
         sweep_grid_fault(&b->grid, err.line, "%s", err.detail);
@@ -327,7 +285,7 @@ static struct train_spec *create_spec(struct builder *b, struct train_setting *s
     }
     for (int i = 0; i < TRIES; i++) {
         err = (struct cs_error){0};
-        if (train_spec_create(&spec, settings, count, seed, &err) == 0)
+        if (train_spec_create_shared(&spec, b->plan->shared, b->settings, count, seed, &err) == 0)
             break;
         tries++;
         const struct grid_key *key = key_at(&b->grid, err.line);
@@ -336,7 +294,7 @@ static struct train_spec *create_spec(struct builder *b, struct train_setting *s
             consequence = consequence || !key || depends(key, removed[k]);
         if (!consequence)
             sweep_grid_fault(&b->grid, err.line, "%s", err.detail);
-        if (!key || !remove_setting(settings, &count, err.line))
+        if (!key || !remove_setting(b->settings, &count, err.line))
             break;
         removed[i] = key;
     }
@@ -354,57 +312,114 @@ static bool is_number(const struct grid_key *key)
     return key->row && (key->row->row->row->type == CS_FLOAT || key->row->row->row->type == CS_INT);
 }
 
-static void collect_params(struct builder *b, struct unique *unique)
+static void collect_params(struct builder *b, struct sweep_point *point,
+                           const struct train_spec *spec)
 {
-    struct grid *grid = &b->grid;
+    const struct grid *grid = &b->grid;
     size_t count = 0;
 
     for (size_t i = 0; i < grid->key_count; i++)
         count += grid->keys[i]->code != 0;
-    unique->params = cs_arena_alloc(&grid->arena, count * sizeof *unique->params);
+    point->params = cs_arena_alloc(&b->grid.arena, count * sizeof *point->params);
     for (size_t i = 0; i < grid->key_count; i++) {
         const struct grid_key *key = grid->keys[i];
         if (key->code == 0)
             continue;
-        struct sweep_param *param = &unique->params[unique->param_count++];
-        const char *canonical =
-            key->own || strstr(key->value, "${") ? NULL : train_spec_get(unique->spec, key->name);
+        struct sweep_param *param = &point->params[point->param_count++];
+        const bool inserted = !key->own && strstr(key->value, "${");
         param->key = key->name;
-        param->value = canonical ? canonical : key->value;
+        param->own = key->own;
+        param->value = key->own || inserted ? key->value : train_spec_get(spec, key->name);
         param->numeric = is_number(key) && cs_parse_double(&param->num, param->value);
+        if (inserted)
+            point->layers = train_spec_get(spec, "layers");
     }
 }
 
-/* Every point through the trainer; the first of equal ones stays. */
-static void create_specs(struct builder *b)
+/* What is kept of a spec. Its texts are those of plan->shared. */
+static struct sweep_point *create_point(struct builder *b, const struct train_spec *spec)
+{
+    struct sweep_point *point = cs_arena_alloc(&b->grid.arena, sizeof *point);
+
+    memcpy(point->id, spec->point_id, sizeof point->id);
+    point->epochs = spec->epochs;
+    point->shape_key = train_shared_text(b->plan->shared, spec->shape_key);
+    point->dataset = train_shared_text(b->plan->shared, spec->dataset);
+    point->path = train_shared_text(b->plan->shared, spec->path);
+    point->tags = train_spec_tags(spec);
+    collect_params(b, point, spec);
+    return point;
+}
+
+/* The restored point, number `number` of the grid, through the trainer; the first of equal ones stays. */
+static void add_point(struct builder *b, size_t number)
+{
+    struct train_spec *spec = create_spec(b);
+
+    if (!spec)
+        return;
+    if (cs_table_find(&b->ids, spec->point_id)) {
+        b->plan->merged_count++;
+    } else if (b->grid.faults.count == 0) {
+        if (b->unique_count == b->unique_capacity) {
+            b->unique_capacity = b->unique_capacity ? 2 * b->unique_capacity : 64;
+            b->unique = cs_xrealloc(b->unique, b->unique_capacity * sizeof *b->unique);
+        }
+        struct sweep_point *point = create_point(b, spec);
+        if (b->unique_count == 0)
+            b->default_metric = train_spec_default_metric(spec);
+        b->unique[b->unique_count++] =
+            (struct unique){number, point, cs_arena_strdup(&b->grid.arena, spec->id)};
+        cs_table_add(&b->ids, point->id)->text = point->id;
+    }
+    train_spec_free(spec);
+}
+
+/* More trials than there may be? */
+static bool too_many(const struct builder *b)
+{
+    size_t trials;
+
+    return __builtin_mul_overflow(b->unique_count, b->plan->seed_count, &trials) ||
+           (double) trials > b->max_trials;
+}
+
+/* Every point, until there are too many trials. */
+static void add_points(struct builder *b)
 {
     struct grid *grid = &b->grid;
-    struct table ids = {0};
-    struct cs_buf layers = {0};
-    struct train_setting *settings = cs_xcalloc(grid->key_count + 1, sizeof *settings);
 
-    b->unique = cs_xcalloc(grid->point_count, sizeof *b->unique);
+    b->plan->shared = train_shared_create();
+    b->settings = cs_xcalloc(grid->key_count + 1, sizeof *b->settings);
     for (size_t p = 0; p < grid->point_count && grid->faults.count < GRID_MAX_FAULTS; p++) {
+        if (too_many(b))
+            break;
         sweep_grid_restore(grid, p);
-        struct train_spec *spec = create_spec(b, settings, &layers, b->seeds ? b->seeds[0] : 0);
-        if (!spec)
-            continue;
-        struct slot *slot = add_text(&ids, spec->point_id);
-        if (slot->text || grid->faults.count) {
-            b->plan->merged_count += slot->text != NULL;
-            if (!slot->text)
-                ids.count--;
-            train_spec_free(spec);
-            continue;
-        }
-        struct unique *unique = &b->unique[b->unique_count++];
-        *unique = (struct unique){.point = p, .spec = spec};
-        *slot = (struct slot){spec->point_id, p};
-        collect_params(b, unique);
+        add_point(b, p);
     }
-    free(ids.slots);
+}
+
+struct train_spec *sweep_trial_spec(const struct sweep_plan *plan, const struct sweep_trial *trial)
+{
+    const struct sweep_point *point = trial->point;
+    struct train_setting *settings = cs_xcalloc(point->param_count + 1, sizeof *settings);
+    struct train_spec *spec = NULL;
+    struct cs_error err;
+    size_t count = 0;
+
+    for (size_t i = 0; i < point->param_count; i++) {
+        const struct sweep_param *param = &point->params[i];
+        const bool layers = point->layers && strcmp(param->key, "layers") == 0;
+        if (!param->own)
+            settings[count++] =
+                (struct train_setting){param->key, layers ? point->layers : param->value, 0};
+    }
+    if (train_spec_create_shared(&spec, plan->shared, settings, count, trial->seed, &err) < 0) {
+        fprintf(stderr, "csweep: %s: %s\n", trial->name, err.detail);
+        abort(); /* cannot: the same settings were a spec when the plan was made */
+    }
     free(settings);
-    cs_buf_clear(&layers);
+    return spec;
 }
 
 /* Metric and target, now that the tags are known. */
@@ -421,11 +436,15 @@ static bool has_tag(const char *const *tags, const char *tag)
 static void check_tag(struct builder *b, const char *key, const char *text, const char *tag,
                       int line)
 {
+    const char *const *good = NULL;
+
     for (size_t i = 0; i < b->unique_count; i++) {
-        const char *const *tags = train_spec_tags(b->unique[i].spec);
+        const char *const *tags = b->unique[i].point->tags;
         size_t count = 0;
-        if (has_tag(tags, tag))
+        if (tags == good || has_tag(tags, tag)) {
+            good = tags;
             continue;
+        }
         while (tags[count])
             count++;
         const char *near = cs_nearest(tag, tags, count);
@@ -443,7 +462,7 @@ static void settle_metric(struct builder *b)
     struct sweep_plan *plan = b->plan;
 
     if (!*plan->metric && b->unique_count) {
-        const char *metric = train_spec_default_metric(b->unique[0].spec);
+        const char *metric = b->default_metric;
         plan->maximize = strncmp(metric, "max ", 4) == 0;
         plan->metric = metric + 4;
     }
@@ -464,20 +483,16 @@ static void settle_metric(struct builder *b)
 
 /* Trials. */
 
-static bool check_count(struct builder *b)
+static void report_count(struct builder *b)
 {
-    size_t trials;
+    const bool own = b->max_trials_line != 0;
+    const size_t points =
+        b->plan->merged_count ? b->unique_count : b->grid.point_count; /* the least there are */
 
-    if (__builtin_mul_overflow(b->unique_count, b->plan->seed_count, &trials) ||
-        (double) trials > b->max_trials) {
-        const bool own = b->max_trials_line != 0;
-        sweep_grid_fault(&b->grid, b->max_trials_line,
-                         "%zu points x %zu seeds are more than %s%.0f trials%s", b->unique_count,
-                         b->plan->seed_count, own ? "max_trials = " : "", b->max_trials,
-                         own ? "" : "; split the grid");
-        return false;
-    }
-    return true;
+    sweep_grid_fault(&b->grid, b->max_trials_line,
+                     "%zu points x %zu seeds are more than %s%.0f trials%s", points,
+                     b->plan->seed_count, own ? "max_trials = " : "", b->max_trials,
+                     own ? "" : "; split the grid");
 }
 
 /* Which keys differ between trials that have them. */
@@ -489,16 +504,17 @@ static void find_varying(struct builder *b)
 
     for (int pass = 0; pass < 2; pass++) {
         for (size_t u = 0; u < b->unique_count; u++) {
+            const struct sweep_point *point = b->unique[u].point;
             size_t k = 0;
-            for (size_t i = 0; i < b->unique[u].param_count; i++) {
-                struct sweep_param *param = &b->unique[u].params[i];
+            for (size_t i = 0; i < point->param_count; i++) {
+                struct sweep_param *param = &point->params[i];
                 while (grid->keys[k]->name != param->key)
                     k++;
                 if (pass)
                     param->varies = varies[k];
                 else if (!first[k])
                     first[k] = param->value;
-                else if (strcmp(first[k], param->value) != 0)
+                else if (first[k] != param->value && strcmp(first[k], param->value) != 0)
                     varies[k] = true;
             }
         }
@@ -518,75 +534,78 @@ static int compare_codes(const void *a, const void *b)
     return (x->code > y->code) - (x->code < y->code);
 }
 
-static const struct sweep_param *find_param(const struct unique *unique, const char *key)
+static const struct sweep_param *find_param(const struct sweep_point *point, const char *key)
 {
-    for (size_t i = 0; i < unique->param_count; i++) {
-        if (unique->params[i].key == key)
-            return &unique->params[i];
+    for (size_t i = 0; i < point->param_count; i++) {
+        if (point->params[i].key == key)
+            return &point->params[i];
     }
     return NULL;
 }
 
+/* Key k of the grid as an axis: its values in file order. */
 static void add_axis(struct builder *b, size_t k)
 {
     struct grid *grid = &b->grid;
-    struct table seen = {0};
-    struct coded *values = cs_xcalloc(b->unique_count, sizeof *values);
+    struct cs_table seen = {0};
+    struct coded *values = NULL;
     struct sweep_axis axis = {.key = grid->keys[k]->name, .numeric = true};
+    size_t capacity = 0;
 
     for (size_t u = 0; u < b->unique_count; u++) {
-        const struct sweep_param *param = find_param(&b->unique[u], axis.key);
-        const uint32_t code = grid->points[b->unique[u].point * grid->key_count + k];
+        const struct sweep_param *param = find_param(b->unique[u].point, axis.key);
+        const uint32_t code = grid->points[b->unique[u].number * grid->key_count + k];
         if (!param || !param->varies)
             continue;
         axis.numeric = axis.numeric && param->numeric;
-        struct slot *slot = add_text(&seen, param->value);
+        struct cs_table_slot *slot = cs_table_add(&seen, param->value);
         if (!slot->text) {
-            *slot = (struct slot){param->value, axis.count};
+            if (axis.count == capacity)
+                values = cs_xrealloc(values, (capacity = 2 * capacity + 16) * sizeof *values);
+            slot->text = param->value;
+            slot->number = axis.count;
             values[axis.count++] = (struct coded){code, param->value};
         } else if (code < values[slot->number].code) {
             values[slot->number].code = code;
         }
     }
-    qsort(values, axis.count, sizeof *values, compare_codes);
+    if (axis.count)
+        qsort(values, axis.count, sizeof *values, compare_codes);
     axis.values = cs_arena_alloc(&grid->arena, axis.count * sizeof *axis.values);
     for (size_t i = 0; i < axis.count; i++)
         axis.values[i] = values[i].text;
     if (axis.count)
         b->plan->axes[b->plan->axis_count++] = axis;
     free(values);
-    free(seen.slots);
+    cs_table_clear(&seen);
 }
 
+/* The id of every seed but the first takes the point's spec once more. */
 static void create_trials(struct builder *b)
 {
     struct sweep_plan *plan = b->plan;
-    struct grid *grid = &b->grid;
-    struct cs_buf layers = {0};
-    struct train_setting *settings = cs_xcalloc(grid->key_count + 1, sizeof *settings);
 
-    plan->trials = cs_xcalloc(b->unique_count * plan->seed_count, sizeof *plan->trials);
+    plan->trials = cs_xcalloc(b->unique_count * plan->seed_count + 1, sizeof *plan->trials);
     for (size_t u = 0; u < b->unique_count; u++) {
-        struct unique *unique = &b->unique[u];
-        if (plan->seed_count > 1)
-            sweep_grid_restore(grid, unique->point);
+        const struct sweep_point *point = b->unique[u].point;
+        struct sweep_trial trial = {.name = plan->name,
+                                    .seed = b->seeds[0],
+                                    .point = point,
+                                    .params = point->params,
+                                    .param_count = point->param_count};
+        struct train_spec *spec = plan->seed_count > 1 ? sweep_trial_spec(plan, &trial) : NULL;
+        trial.id = b->unique[u].id;
         for (size_t s = 0; s < plan->seed_count; s++) {
-            struct train_spec *spec =
-                s ? create_spec(b, settings, &layers, b->seeds[s]) : unique->spec;
-            if (!spec)
-                continue;
-            plan->trials[plan->trial_count++] =
-                (struct sweep_trial){.id = spec->id,
-                                     .seed = b->seeds[s],
-                                     .params = unique->params,
-                                     .param_count = unique->param_count,
-                                     .spec = spec};
+            trial.seed = b->seeds[s];
+            if (s) {
+                train_spec_reseed(spec, trial.seed);
+                trial.id = cs_arena_strdup(&b->grid.arena, spec->id);
+            }
+            plan->trials[plan->trial_count++] = trial;
         }
-        unique->spec = NULL;
+        train_spec_free(spec);
     }
     plan->point_count = b->unique_count;
-    free(settings);
-    cs_buf_clear(&layers);
 }
 
 /* sweep.ini */
@@ -705,10 +724,12 @@ static void build(struct builder *b)
     sweep_grid_expand(&b->grid);
     if (b->grid.stopped)
         return;
-    create_specs(b);
+    add_points(b);
     if (b->grid.faults.count == 0)
         settle_metric(b);
-    if (b->grid.faults.count || !check_count(b))
+    if (b->grid.faults.count == 0 && too_many(b))
+        report_count(b);
+    if (b->grid.faults.count)
         return;
     find_varying(b);
     plan->axes = cs_arena_alloc(&b->grid.arena, (b->grid.key_count + 1) * sizeof *plan->axes);
@@ -732,10 +753,11 @@ int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *in
     move_faults(&b, faults);
     if (faults->count && rc == 0)
         rc = CS_EPARSE;
-    for (size_t i = 0; i < b.unique_count; i++)
-        train_spec_free(b.unique[i].spec);
     free(b.unique);
     free(b.seeds);
+    free(b.settings);
+    cs_buf_clear(&b.layers);
+    cs_table_clear(&b.ids);
     b.plan->arena = b.grid.arena;
     b.grid.arena = (struct cs_arena){0};
     sweep_grid_clear(&b.grid);
@@ -752,10 +774,9 @@ void sweep_plan_free(struct sweep_plan *plan)
 {
     if (!plan)
         return;
-    for (size_t i = 0; i < plan->trial_count; i++)
-        train_spec_free(plan->trials[i].spec);
     free(plan->trials);
     free(plan->resolved);
     cs_arena_clear(&plan->arena);
+    train_shared_free(plan->shared);
     free(plan);
 }

@@ -19,10 +19,28 @@ struct cs_expr;
 
 struct sweep_param {
     const char *key, *value; /* canonical */
-    bool numeric;
-    double num;
+    double num;              /* where numeric */
+    bool numeric, own;       /* own: a ${name} of [model], no setting of the trial */
     bool
         varies; /* over the trials of the plan that have the key: part of the name and of HParams */
+};
+
+/*
+ * What the seeds of one point share. Texts that are equal are one pointer between the points of a plan where it says so.
+ *
+ * A plan holds no specs: every point was one while the plan was made, so that all faults are told, and sweep_trial_spec
+ * makes it again for whoever needs it, who frees it. A trial costs well below a kilobyte so.
+ */
+struct sweep_point {
+    char id[41]; /* spec->point_id */
+    int epochs;
+    const char *shape_key;      /* spec->shape_key; one pointer */
+    const char *dataset, *path; /* one pointer each */
+    const char *const *tags;    /* train_spec_tags */
+    const char *layers;         /* with every ${name} put in; NULL: as in params */
+    struct sweep_param
+        *params; /* settings written in the grid and in force here, file order, and own ${name}s */
+    size_t param_count;
 };
 
 struct sweep_trial {
@@ -30,10 +48,9 @@ struct sweep_trial {
     const char *name; /* run directory: "0007,optimizer=adam,lr=0.001,seed=2" */
     const char *id;   /* spec->id */
     uint64_t seed;
-    struct sweep_param
-        *params; /* settings written in the grid and in force here, file order, and own ${name}s */
+    const struct sweep_point *point;
+    const struct sweep_param *params; /* the point's */
     size_t param_count;
-    struct train_spec *spec;
 };
 
 struct sweep_axis {
@@ -51,7 +68,8 @@ struct sweep_rule {
 
 struct sweep_plan {
     struct cs_arena arena;
-    const char *path; /* of the grid file, as given */
+    struct train_shared *shared; /* owner of the points' texts */
+    const char *path;            /* of the grid file, as given */
     const char
         *name; /* [sweep] name, default the file's stem; [A-Za-z0-9._-], not starting with . or _ */
     const char *description; /* "" */
@@ -64,7 +82,7 @@ struct sweep_plan {
     size_t rule_count;
     struct sweep_axis *axes;
     size_t axis_count;
-    struct sweep_trial *trials;
+    struct sweep_trial *trials; /* the seeds of a point stand together */
     size_t trial_count;
     char *
         resolved; /* the grid with presets, includes and command line applied: written as sweep.ini */
@@ -104,6 +122,9 @@ struct sweep_known {
 void sweep_plan_adopt(struct sweep_plan *plan, const struct sweep_known *known, size_t count);
 
 void sweep_plan_free(struct sweep_plan *plan);
+
+/* The trial's spec, made anew; cannot fail. The caller frees it (train_spec_free), before or after the plan. */
+struct train_spec *sweep_trial_spec(const struct sweep_plan *plan, const struct sweep_trial *trial);
 
 /* Keys of [sweep], for describe. */
 const struct cs_param *sweep_keys(size_t *count);

@@ -69,18 +69,19 @@ struct run {
 
 static int check_data(const struct sweep_plan *plan, struct cs_error *err)
 {
-    const char *checked_dataset = NULL, *checked_path = NULL;
+    const struct sweep_point *checked = NULL;
+    int rc = 0;
 
-    for (size_t i = 0; i < plan->trial_count; i++) {
-        const struct train_spec *spec = plan->trials[i].spec;
-        if (checked_dataset && strcmp(checked_dataset, spec->dataset) == 0 &&
-            strcmp(checked_path, spec->path) == 0)
+    for (size_t i = 0; i < plan->trial_count && rc == 0; i++) {
+        const struct sweep_point *point = plan->trials[i].point;
+        if (checked && checked->dataset == point->dataset && checked->path == point->path)
             continue;
-        CS_TRY(train_spec_check_data(spec, err));
-        checked_dataset = spec->dataset;
-        checked_path = spec->path;
+        struct train_spec *spec = sweep_trial_spec(plan, &plan->trials[i]);
+        rc = train_spec_check_data(spec, err);
+        train_spec_free(spec);
+        checked = point;
     }
-    return 0;
+    return rc;
 }
 
 static void adopt(struct sweep_plan *plan, const struct sweep_state *state)
@@ -133,7 +134,7 @@ static int journal_trial(struct run *r, const struct sweep_trial *trial, struct 
     cs_json_set(line, "number", json_integer(trial->number));
     cs_json_set(line, "name", cs_json_text(trial->name));
     cs_json_set(line, "id", cs_json_text(trial->id));
-    cs_json_set(line, "point", cs_json_text(trial->spec->point_id));
+    cs_json_set(line, "point", cs_json_text(trial->point->id));
     cs_json_set(line, "seed", json_integer((json_int_t) trial->seed));
     cs_json_set(line, "params", params_json(trial));
     return sweep_journal_append(r->journal, line, false, err);
@@ -260,11 +261,13 @@ static struct item *find_item(struct run *r, int64_t number)
     return NULL;
 }
 
-static int bundle_size(const struct run *r, const struct train_spec *first, size_t waiting)
+static int bundle_size(const struct run *r, const struct sweep_trial *first, size_t waiting)
 {
     if (r->options.fuse > 0)
         return r->options.fuse;
-    const size_t best = (size_t) train_spec_fuse(first);
+    struct train_spec *spec = sweep_trial_spec(r->plan, first);
+    const size_t best = (size_t) train_spec_fuse(spec);
+    train_spec_free(spec);
     const size_t share = (waiting + (size_t) r->slots - 1) / (size_t) r->slots;
     return (int) (share < best ? share : best);
 }
@@ -278,13 +281,15 @@ static json_t *trial_json(const struct run *r, const struct item *item)
     char *dir = cs_xasprintf("%s/%s", r->dir, t->name);
     char *tag = cs_xasprintf("%s/%04d", r->plan->name, t->number);
     char *title = cs_xasprintf("%s %s", r->plan->name, t->name);
-    train_spec_config(&config, t->spec);
+    struct train_spec *spec = sweep_trial_spec(r->plan, t);
+    train_spec_config(&config, spec);
+    train_spec_free(spec);
     cs_json_set(one, "number", json_integer(t->number));
     cs_json_set(one, "name", cs_json_text(t->name));
     cs_json_set(one, "dir", cs_json_text(dir));
     cs_json_set(one, "tag", cs_json_text(tag));
     cs_json_set(one, "title", cs_json_text(title));
-    cs_json_set(one, "group", cs_json_text(r->plan->seed_count > 1 ? t->spec->point_id : ""));
+    cs_json_set(one, "group", cs_json_text(r->plan->seed_count > 1 ? t->point->id : ""));
     cs_json_set(one, "attempt", json_integer(item->attempts));
     cs_json_set(one, "config", cs_json_text(config.data));
     if (item->from)
@@ -297,12 +302,14 @@ static json_t *trial_json(const struct run *r, const struct item *item)
     return one;
 }
 
-static bool is_wanted(void *context, const struct train_spec *spec)
+/* Texts of the plan's points are one pointer where they are equal. */
+static bool is_wanted(void *context, const char *dataset, const char *path)
 {
     const struct run *r = context;
 
     for (size_t i = 0; i < r->item_count; i++) {
-        if (r->items[i].state != OVER && sweep_shares_same(r->items[i].trial->spec, spec))
+        const struct sweep_point *point = r->items[i].trial->point;
+        if (r->items[i].state != OVER && point->dataset == dataset && point->path == path)
             return true;
     }
     return false;
@@ -324,11 +331,11 @@ static json_t *train_command(const struct run *r, const char *data, size_t fuse,
 }
 
 /* The first trial that waits; NULL: none does, or the sweep is stopping. */
-static const struct train_spec *next_spec(const struct run *r)
+static const struct sweep_trial *next_trial(const struct run *r)
 {
     for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
         if (r->items[i].state == WAITING)
-            return r->items[i].trial->spec;
+            return r->items[i].trial;
     }
     return NULL;
 }
@@ -336,12 +343,14 @@ static const struct train_spec *next_spec(const struct run *r)
 /* Give the slot's worker the next trials of one shape; when there are none, let it go. */
 static void dispatch(struct run *r, int slot)
 {
-    const struct train_spec *first = next_spec(r);
+    const struct sweep_trial *first = next_trial(r);
     struct cs_error err;
     size_t waiting = 0;
 
     sweep_shares_prune(&r->shares, is_wanted, r);
-    const char *data = first ? sweep_shares_path(&r->shares, first, &err) : NULL;
+    const char *data = NULL;
+    if (first)
+        data = sweep_shares_name(&r->shares, first->point->dataset, first->point->path, &err);
     if (first && !data)
         break_off(r, &err);
     if (!data) {
@@ -354,7 +363,7 @@ static void dispatch(struct run *r, int slot)
     json_t *trials = json_array();
     for (size_t i = 0; i < r->item_count && json_array_size(trials) < limit; i++) {
         struct item *item = &r->items[i];
-        if (item->state != WAITING || strcmp(first->shape_key, item->trial->spec->shape_key) != 0)
+        if (item->state != WAITING || first->point->shape_key != item->trial->point->shape_key)
             continue;
         item->state = RUNNING;
         item->slot = slot;
@@ -406,7 +415,7 @@ static void on_start(struct run *r, int slot, const struct item *item, const jso
     cs_json_set(line, "event", cs_json_text("start"));
     cs_json_set(line, "number", json_integer(item->trial->number));
     cs_json_set(line, "attempt", json_integer(item->attempts));
-    cs_json_set(line, "epochs", json_integer(item->trial->spec->epochs));
+    cs_json_set(line, "epochs", json_integer(item->trial->point->epochs));
     if (json_object_get(report, "from"))
         cs_json_set(line, "from", cs_json_text(cs_json_get_text(report, "from", "")));
     journal_or_break(r, line, false);

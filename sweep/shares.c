@@ -8,19 +8,14 @@
 
 #include "common/cs_error.h"
 #include "common/cs_str.h"
-#include "trainer/spec.h"
 
-bool sweep_shares_same(const struct train_spec *a, const struct train_spec *b)
-{
-    return strcmp(a->dataset, b->dataset) == 0 && strcmp(a->path, b->path) == 0;
-}
-
-const char *sweep_shares_path(struct sweep_shares *shares, const struct train_spec *spec,
+const char *sweep_shares_name(struct sweep_shares *shares, const char *dataset, const char *path,
                               struct cs_error *err)
 {
     for (size_t i = 0; i < shares->count; i++) {
-        if (sweep_shares_same(shares->list[i].spec, spec))
-            return shares->list[i].path;
+        const struct sweep_share *share = &shares->list[i];
+        if (strcmp(share->dataset, dataset) == 0 && strcmp(share->path, path) == 0)
+            return share->name;
     }
     const int file = memfd_create("csweep-data", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (file < 0) {
@@ -29,18 +24,19 @@ const char *sweep_shares_path(struct sweep_shares *shares, const struct train_sp
     }
     shares->list = cs_xrealloc(shares->list, (shares->count + 1) * sizeof *shares->list);
     struct sweep_share *share = &shares->list[shares->count++];
-    *share = (struct sweep_share){.spec = spec, .file = file};
-    snprintf(share->path, sizeof share->path, "/proc/%ld/fd/%d", (long) getpid(), file);
-    return share->path;
+    *share = (struct sweep_share){.dataset = dataset, .path = path, .file = file};
+    snprintf(share->name, sizeof share->name, "/proc/%ld/fd/%d", (long) getpid(), file);
+    return share->name;
 }
 
 void sweep_shares_prune(struct sweep_shares *shares,
-                        bool (*wanted)(void *context, const struct train_spec *spec), void *context)
+                        bool (*wanted)(void *context, const char *dataset, const char *path),
+                        void *context)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < shares->count; i++) {
-        if (wanted(context, shares->list[i].spec))
+        if (wanted(context, shares->list[i].dataset, shares->list[i].path))
             shares->list[kept++] = shares->list[i];
         else
             close(shares->list[i].file);

@@ -12,12 +12,11 @@
 #include <stddef.h>
 
 struct cs_error;
-struct train_spec;
 
 struct sweep_share {
-    const struct train_spec *spec; /* its data set, borrowed */
+    const char *dataset, *path; /* its data set, borrowed */
     int file;
-    char path[64];
+    char name[64]; /* of the memory */
 };
 
 struct sweep_shares {
@@ -25,17 +24,14 @@ struct sweep_shares {
     size_t count;
 };
 
-/* The path for a trial's data set, the same for equal ones; NULL when there can be no more memfds. */
-const char *sweep_shares_path(struct sweep_shares *shares, const struct train_spec *spec,
+/* The name of the memory of a data set, the same for equal ones; NULL when there can be no more memfds. */
+const char *sweep_shares_name(struct sweep_shares *shares, const char *dataset, const char *path,
                               struct cs_error *err);
 
-/* Close those for whose data set wanted(context, spec) is false. */
+/* Close those for whose data set wanted(context, dataset, path) is false. */
 void sweep_shares_prune(struct sweep_shares *shares,
-                        bool (*wanted)(void *context, const struct train_spec *spec),
+                        bool (*wanted)(void *context, const char *dataset, const char *path),
                         void *context);
-
-/* Are the data sets of two trials one and the same, whatever rows they take of it? */
-bool sweep_shares_same(const struct train_spec *a, const struct train_spec *b);
 
 void sweep_shares_clear(struct sweep_shares *shares);
 

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "trainer/spec_impl.h"
+
 #define OF_ALL           \
     {                    \
         true, true, true \
@@ -107,24 +109,38 @@ static const struct train_metric metrics[] = {
      0, r2},
 };
 
-void train_spec_take_metrics(struct train_spec *spec)
+static struct train_shared_metrics *choose(struct train_shared *shared, int targets, int width)
 {
+    struct train_shared_metrics *chosen = cs_arena_alloc(&shared->arena, sizeof *chosen);
     const struct train_metric **own =
-        cs_arena_alloc(&spec->arena, CS_COUNT(metrics) * sizeof(struct train_metric *));
+        cs_arena_alloc(&shared->arena, CS_COUNT(metrics) * sizeof(struct train_metric *));
     const char **tags =
-        cs_arena_alloc(&spec->arena, (CS_COUNT(metrics) + 1) * sizeof(const char *));
+        cs_arena_alloc(&shared->arena, (CS_COUNT(metrics) + 1) * sizeof(const char *));
     int count = 0;
 
     for (size_t i = 0; i < CS_COUNT(metrics) && count < TRAIN_METRICS_MAX; i++) {
-        if (!metrics[i].targets[spec->targets] || spec->width <= metrics[i].more_than)
+        if (!metrics[i].targets[targets] || width <= metrics[i].more_than)
             continue;
         own[count] = &metrics[i];
         tags[count++] = metrics[i].tag;
     }
     tags[count] = NULL;
-    spec->metrics = own;
-    spec->tags = tags;
-    spec->metric_count = count;
+    *chosen = (struct train_shared_metrics){targets, width, count, own, tags, shared->metrics};
+    shared->metrics = chosen;
+    return chosen;
+}
+
+void train_spec_take_metrics(struct train_spec *spec)
+{
+    const struct train_shared_metrics *m = spec->shared->metrics;
+
+    while (m && (m->targets != spec->targets || m->width != spec->width))
+        m = m->next;
+    if (!m)
+        m = choose(spec->shared, spec->targets, spec->width);
+    spec->metrics = m->metrics;
+    spec->tags = m->tags;
+    spec->metric_count = m->count;
 }
 
 void train_row_fill(struct train_row *row, const struct train_spec *spec,

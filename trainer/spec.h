@@ -140,6 +140,9 @@ int train_spec_create_shared(struct train_spec **out, struct train_shared *share
                              const struct train_setting *settings, size_t count, uint64_t seed,
                              struct cs_error *err);
 
+/* A copy that lives as long as shared; equal texts are one pointer. */
+const char *train_shared_text(struct train_shared *shared, const char *text);
+
 /* Another seed: seed and id change, all else stays. */
 void train_spec_reseed(struct train_spec *spec, uint64_t seed);
 
@@ -187,7 +190,7 @@ struct train_topic {
 };
 const struct train_topic *train_topics(const char *kind, size_t *count);
 
-/* The scalar tags a trial writes every epoch, NULL-terminated. */
+/* The scalar tags a trial writes every epoch, NULL-terminated; they live as long as spec->shared. */
 const char *const *train_spec_tags(const struct train_spec *spec);
 
 /* Is such a tag better high (1), low (-1), or neither (0)? */

@@ -45,9 +45,18 @@ struct train_shared_schedule {
     struct cs_arena arena;
 };
 
+/* The metrics of data sets with such targets, as in struct train_spec. */
+struct train_shared_metrics {
+    int targets, width, count;
+    const struct train_metric *const *metrics;
+    const char *const *tags;
+    struct train_shared_metrics *next;
+};
+
 struct train_shared {
     int references;
     struct cs_arena arena;
+    struct train_shared_metrics *metrics;
     struct cs_table values, datasets, models, schedules, hashes, texts;
     struct cs_buf text; /* to work in */
 };
@@ -71,9 +80,8 @@ int train_shared_take_schedule(struct train_shared_schedule **out, struct train_
                                struct train_spec *spec, struct cs_error *err);
 void train_shared_drop_schedule(struct train_shared_schedule *schedule);
 
-/* ckpt_hash of a text, once; and a copy of a text, one for equal ones. */
+/* ckpt_hash of a text, once. */
 const char *train_shared_hash(struct train_shared *shared, const char *text);
-const char *train_shared_text(struct train_shared *shared, const char *text);
 
 /* ---- the rest ---- */
 

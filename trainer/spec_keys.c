@@ -168,8 +168,9 @@ static void build_facts(void)
     for (size_t i = 0; i < key_total; i++) {
         struct cs_table_slot *slot = cs_table_add(&names, keys[i].row->name);
         struct train_key_facts *first = slot->text ? slot->item : &facts[i], *last = first;
+        slot->item = first;
         if (!slot->text)
-            *slot = (struct cs_table_slot){keys[i].row->name, first, slot->hash};
+            slot->text = keys[i].row->name;
         facts[i] = (struct train_key_facts){.name = (int) (first - facts), .next = -1};
         facts[i].owner = keys[i].owner_key ? train_key_name(keys[i].owner_key) : -1;
         cs_param_parse(&facts[i].standard, keys[i].row, keys[i].row->def, &defaults, NULL);

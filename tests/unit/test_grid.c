@@ -41,7 +41,7 @@ static void log_points_are_the_numbers_one_writes(void **state)
     (void) state;
     assert_int_equal(plan->trial_count, 9);
     for (size_t i = 0; i < 9; i++)
-        assert_true(plan->trials[i].spec->optim_args[0] == exact[i]);
+        assert_true(test_rate(plan, i) == exact[i]);
     sweep_plan_free(plan);
 }
 
@@ -355,8 +355,7 @@ static void own_variables(void **state)
 
     (void) state;
     assert_int_equal(plan->trial_count, 3);
-    assert_string_equal(train_spec_get(plan->trials[1].spec, "layers"),
-                        "linear 8 > relu > linear 2");
+    assert_string_equal(plan->trials[1].point->layers, "linear 8 > relu > linear 2");
     assert_string_equal(plan->trials[1].params[2].key, "width");
     assert_string_equal(plan->trials[1].params[2].value, "8");
     assert_true(plan->trials[1].params[2].numeric);
@@ -381,8 +380,8 @@ static void presets_and_overrides(void **state)
     (void) state;
     plan = test_plan_with(text, words("--preset quick", "optimizer=adam"));
     assert_int_equal(plan->trial_count, 1);
-    assert_int_equal(plan->trials[0].spec->epochs, 1);
-    assert_true(plan->trials[0].spec->optim_args[0] == 0.5);
+    assert_int_equal(plan->trials[0].point->epochs, 1);
+    assert_true(test_rate(plan, 0) == 0.5);
     sweep_plan_free(plan);
     test_trials_with(
         text, (const char *const[]){"--preset quick", "--preset wide", "optimizer=adam", NULL},

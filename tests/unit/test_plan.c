@@ -113,7 +113,8 @@ static void counts_and_axes(void **state)
     /* Each seed of a point follows the other; the point is the same. */
     assert_int_equal(plan->trials[0].seed, 0);
     assert_int_equal(plan->trials[1].seed, 1);
-    assert_string_equal(plan->trials[0].spec->point_id, plan->trials[1].spec->point_id);
+    assert_ptr_equal(plan->trials[0].point, plan->trials[1].point);
+    assert_ptr_not_equal(plan->trials[1].point, plan->trials[2].point);
     assert_string_not_equal(plan->trials[0].id, plan->trials[1].id);
     sweep_plan_free(plan);
 }
@@ -237,6 +238,49 @@ static void resolved_text(void **state)
     free(again);
 }
 
+/* A trial's spec can be made at any time, and is the one that the plan saw; also after the plan is gone. */
+static void specs_come_back(void **state)
+{
+    struct sweep_plan *plan =
+        test_plan("[sweep]\nseeds = 3\n[data]\ndataset = random 100x5 classes=2\n"
+                  "[model]\nlayers = linear ${w}>relu > linear 2, linear 2\nw = 4, 1e1\n"
+                  "[optimizer]\noptimizer = sgd, adam\nlr = .10, 1e-3\n"
+                  "[group first]\nmatch = 0.*\nlr = 0.5\n"
+                  "[when optimizer=sgd]\nmomentum = 0, 0.9\n"
+                  "[scheduler]\nscheduler = sequence\n"
+                  "phases = linear 5 start_factor=0.1>cosine T_max=20\n");
+    struct train_spec *kept = NULL;
+
+    (void) state;
+    assert_int_equal(plan->trial_count, 3 * 3 * 6);
+    for (size_t i = 0; i < plan->trial_count; i++) {
+        const struct sweep_trial *trial = &plan->trials[i];
+        train_spec_free(kept);
+        kept = sweep_trial_spec(plan, trial);
+        assert_string_equal(kept->id, trial->id);
+        assert_string_equal(kept->point_id, trial->point->id);
+        assert_string_equal(kept->shape_key, trial->point->shape_key);
+        assert_ptr_equal(train_spec_tags(kept), trial->point->tags);
+        assert_int_equal(kept->seed, trial->seed);
+        assert_int_equal(kept->seed, i % 3);
+        for (size_t k = 0; k < i; k++) /* equal shapes are one pointer */
+            assert_int_equal(strcmp(plan->trials[k].point->shape_key, kept->shape_key) == 0,
+                             plan->trials[k].point->shape_key == trial->point->shape_key);
+    }
+    sweep_plan_free(plan);
+    assert_string_equal(train_spec_get(kept, "layers"), "linear 2");
+    train_spec_free(kept);
+}
+
+static void too_many_end_early(void **state)
+{
+    (void) state;
+    test_refused("[sweep]\nseeds = 1000000\n" TEST_BASE "[optimizer]\nlr = lin(1, 2, 1000)\n"
+                 "weight_decay = lin(0, 1, 1000)\n",
+                 "x.ini: 1000000 points x 1000000 seeds are more than 1000000 trials; split the "
+                 "grid\n");
+}
+
 static void missing_file(void **state)
 {
     struct sweep_plan_input input = {.path = "nowhere.ini"};
@@ -263,6 +307,8 @@ int main(void)
         cmocka_unit_test(conditions_leave_no_twins),
         cmocka_unit_test(cross_setting_faults),
         cmocka_unit_test(resolved_text),
+        cmocka_unit_test(specs_come_back),
+        cmocka_unit_test(too_many_end_early),
         cmocka_unit_test(missing_file),
     };
     return cmocka_run_group_tests(tests, test_enter_folder, test_leave_folder);

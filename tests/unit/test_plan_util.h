@@ -99,6 +99,16 @@ static inline void test_refused(const char *text, const char *expected)
     test_refused_with(text, NULL, expected);
 }
 
+/* The optimizer's lr as the trial would train with it. */
+static inline double test_rate(const struct sweep_plan *plan, size_t trial)
+{
+    struct train_spec *spec = sweep_trial_spec(plan, &plan->trials[trial]);
+    const double lr = spec->optim_args[0];
+
+    train_spec_free(spec);
+    return lr;
+}
+
 /* "lr=0.1 momentum=0.9|lr=0.2": the varying parameters of every trial. */
 static inline char *test_describe(const struct sweep_plan *plan)
 {
