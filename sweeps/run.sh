@@ -8,7 +8,7 @@
 set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config libgit2-dev libuv1-dev libjansson-dev libprotobuf-c-dev
-protobuf-c-compiler zlib1g-dev libdeflate-dev dataset-fashion-mnist ${CSWEEP_ALSO_INSTALL:-}" # the variable: tests/run.sh
+protobuf-c-compiler libpng-dev zlib1g-dev libdeflate-dev dataset-fashion-mnist ${CSWEEP_ALSO_INSTALL:-}" # the variable: tests/run.sh
 source=$(cd "$(dirname "$0")/.." && pwd)
 build=$source/build
 stamp=$build/run.stamp # as old as the sources that the program was built from

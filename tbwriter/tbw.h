@@ -18,7 +18,17 @@
  * run in a new writer, with start_step set to the first step that is to be written again; readers
  * drop what the old file had from there.
  *
- * No images, histograms or graphs. Never prints. One writer, one thread. Texts are copied.
+ * Scalars are stored as simple_value (float32) with the metadata of plugin "scalars" on a tag's
+ * first point in a file: the smallest form (15 bytes a scalar where a step's share an event), the
+ * one that both of TensorBoard's readers, EventAccumulator.Scalars() and tbparse all read. Other
+ * kinds are tensors, TensorFlow 2's form, which alone keeps descriptions in both readers.
+ *
+ * Calls return when their bytes are in the writer's buffer, or the kernel has taken the buffer: none
+ * waits for the disk but tbw_writer_sync. What is buffered goes out with the next call after
+ * flush_seconds, so flush where a pause may follow, as at the end of an epoch.
+ *
+ * A writer may be used by several threads at once: a call is one event, whole and in order. Never
+ * prints. Texts and values are copied. Reading: tbw_read.h. Larger summaries: tbw_media.h.
  */
 #ifndef TBW_H
 #define TBW_H
@@ -27,13 +37,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tbwriter/tbw_media.h"
+
 struct cs_error;
 typedef struct tbw_writer tbw_writer;
 
 struct tbw_options {
     int64_t start_step; /* the first step of this file: 0 in a run's first, else the resume step */
     double wall_time;   /* of every event and of the file name, since the epoch; 0: the clock */
-    size_t flush_bytes; /* buffered bytes that cause a flush; 0: 64 KiB. Two seconds do as well */
+    size_t flush_bytes; /* buffered bytes that cause a flush; 0: 64 KiB */
+    double flush_seconds; /* since the last flush, that cause one; 0: 1 */
 };
 
 /*

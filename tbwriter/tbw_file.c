@@ -25,7 +25,6 @@ enum {
     CREATE_TRIES = 8,
 };
 
-static const double flush_seconds = 2;           /* TensorBoard polls every 5 */
 static const long long seconds_max = 9999999999; /* what SECONDS_DIGITS hold */
 
 /* ---- name ---- */
@@ -132,7 +131,10 @@ done:
 int tbw_file_create(struct tbw_file *out, const char *dir, double seconds, size_t flush_bytes,
                     struct cs_error *err)
 {
-    struct tbw_file file = {.fd = -1, .flush_bytes = flush_bytes, .flushed = cs_mono_seconds()};
+    struct tbw_file file = {.fd = -1,
+                            .flush_bytes = flush_bytes,
+                            .flush_seconds = 1, /* TensorBoard polls every 5 */
+                            .flushed = cs_mono_seconds()};
 
     for (int i = 0; i < CREATE_TRIES && file.fd < 0; i++)
         CS_TRY(create_once(&file.fd, &file.path, dir, seconds, err));
@@ -241,7 +243,7 @@ int tbw_file_add(struct tbw_file *file, const void *data, size_t size, struct cs
     cs_buf_add(&file->pending, data, size);
     cs_buf_add(&file->pending, tail, sizeof tail);
     if (file->pending.size >= file->flush_bytes ||
-        cs_mono_seconds() - file->flushed >= flush_seconds)
+        cs_mono_seconds() - file->flushed >= file->flush_seconds)
         return tbw_file_flush(file, err);
     return 0;
 }

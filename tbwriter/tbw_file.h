@@ -21,6 +21,7 @@ struct tbw_file {
     char *path;
     struct cs_buf pending; /* OPEN: whole records; POISONED: the rest of the cut one */
     size_t flush_bytes;
+    double flush_seconds;    /* since the last flush, that cause one */
     double flushed;          /* monotonic time of the last flush */
     bool entry_synced;       /* the folder's entry is on the disk */
     struct cs_error failure; /* code 0: OPEN */

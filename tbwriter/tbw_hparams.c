@@ -30,7 +30,12 @@ static int add_record(tbw_writer *w, const char *tag, Tbw__HParamsPluginData *da
     empty.dtype = TBW__TENSOR__TYPE__FLOAT;
     empty.tensor_shape = &shape;
     tbw_pack(&content, &data->base);
-    const int rc = tbw_writer_tensor(w, tag, 0, "hparams", &content, &empty, err);
+    const struct tbw_what what = {.tag = tag,
+                                  .plugin = "hparams",
+                                  .content = &content,
+                                  .data_class = TBW__DATA_CLASS__TENSOR,
+                                  .any_step = true};
+    const int rc = tbw_writer_tensor(w, &what, &empty, err);
     cs_buf_clear(&content);
     return rc;
 }

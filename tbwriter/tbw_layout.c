@@ -47,19 +47,16 @@ static int make_category(Tbw__LayoutCategory **out, const struct tbw_category *c
 
 static int add_layout(tbw_writer *w, const Tbw__Layout *layout, struct cs_error *err)
 {
-    Tbw__TensorShape rank0 = TBW__TENSOR_SHAPE__INIT;
-    Tbw__Tensor tensor = TBW__TENSOR__INIT;
+    const struct tbw_what what = {.tag = "custom_scalars__config__",
+                                  .plugin = "custom_scalars",
+                                  .data_class = TBW__DATA_CLASS__TENSOR,
+                                  .any_step = true};
     struct cs_buf packed = {0};
 
     cs_buf_add(&packed, "", 0);
     tbw_pack(&packed, &layout->base);
     ProtobufCBinaryData bytes = {.len = packed.size, .data = (uint8_t *) packed.data};
-    tensor.dtype = TBW__TENSOR__TYPE__STRING;
-    tensor.tensor_shape = &rank0;
-    tensor.string_val = &bytes;
-    tensor.n_string_val = 1;
-    const int rc =
-        tbw_writer_tensor(w, "custom_scalars__config__", 0, "custom_scalars", NULL, &tensor, err);
+    const int rc = tbw_writer_blobs(w, &what, &bytes, -1, err);
     cs_buf_clear(&packed);
     return rc;
 }

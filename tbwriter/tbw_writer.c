@@ -48,12 +48,27 @@ void tbw_pack(struct cs_buf *out, const ProtobufCMessage *message)
     protobuf_c_message_pack_to_buffer(message, &sink.base);
 }
 
+/* Without the lock: it is held, or no one else has the writer. */
 static int add_event(tbw_writer *w, Tbw__Event *event, struct cs_error *err)
 {
     event->wall_time = wall_time(w);
     w->event.size = 0;
     tbw_pack(&w->event, &event->base);
     return tbw_file_add(&w->file, w->event.data, w->event.size, err);
+}
+
+int tbw_writer_event(tbw_writer *w, Tbw__Event *event, struct cs_error *err)
+{
+    pthread_mutex_lock(&w->lock);
+    int rc = tbw_file_check(&w->file, err);
+    if (rc == 0 && event->what_case == TBW__EVENT__WHAT_GRAPH_DEF && w->has_graph)
+        rc = cs_fail(err, CS_ERANGE, "this file has its graph already");
+    if (rc == 0)
+        rc = add_event(w, event, err);
+    if (rc == 0 && event->what_case == TBW__EVENT__WHAT_GRAPH_DEF)
+        w->has_graph = true;
+    pthread_mutex_unlock(&w->lock);
+    return rc;
 }
 
 /* ---- open and close ---- */
@@ -85,6 +100,7 @@ static void free_writer(tbw_writer *w)
     cs_buf_clear(&w->value);
     cs_buf_clear(&w->summary);
     cs_buf_clear(&w->event);
+    pthread_mutex_destroy(&w->lock);
     free(w);
 }
 
@@ -96,6 +112,9 @@ static int check_options(const struct tbw_options *opt, struct cs_error *err)
     if (!(opt->wall_time >= 0 && opt->wall_time <= wall_time_max))
         return cs_fail(err, CS_ERANGE, "wall_time = %g: must be in [0, %.0f]", opt->wall_time,
                        wall_time_max);
+    if (!(opt->flush_seconds >= 0 && isfinite(opt->flush_seconds)))
+        return cs_fail(err, CS_ERANGE, "flush_seconds = %g: must be finite and not below 0",
+                       opt->flush_seconds);
     return 0;
 }
 
@@ -111,6 +130,7 @@ int tbw_writer_open(tbw_writer **out, const char *dir, const struct tbw_options 
     tbw_writer *w = cs_xcalloc(1, sizeof *w);
     w->start_step = opt->start_step;
     w->wall_time = opt->wall_time;
+    pthread_mutex_init(&w->lock, NULL);
     /* No limit yet: the two records of add_head go out as one write. */
     int rc = tbw_file_create(&w->file, dir, wall_time(w), SIZE_MAX, err);
     if (rc < 0) {
@@ -125,6 +145,8 @@ int tbw_writer_open(tbw_writer **out, const char *dir, const struct tbw_options 
         return rc;
     }
     w->file.flush_bytes = opt->flush_bytes ? opt->flush_bytes : DEFAULT_FLUSH_BYTES;
+    if (opt->flush_seconds > 0)
+        w->file.flush_seconds = opt->flush_seconds;
     *out = w;
     return 0;
 }
@@ -136,12 +158,18 @@ const char *tbw_writer_path(const tbw_writer *w)
 
 int tbw_writer_flush(tbw_writer *w, struct cs_error *err)
 {
-    return tbw_file_flush(&w->file, err);
+    pthread_mutex_lock(&w->lock);
+    const int rc = tbw_file_flush(&w->file, err);
+    pthread_mutex_unlock(&w->lock);
+    return rc;
 }
 
 int tbw_writer_sync(tbw_writer *w, struct cs_error *err)
 {
-    return tbw_file_sync(&w->file, err);
+    pthread_mutex_lock(&w->lock);
+    const int rc = tbw_file_sync(&w->file, err);
+    pthread_mutex_unlock(&w->lock);
+    return rc;
 }
 
 int tbw_writer_close(tbw_writer *w, struct cs_error *err)
@@ -260,7 +288,7 @@ static int pick_all(tbw_writer *w, int64_t step, const struct tbw_scalar *values
     return 0;
 }
 
-int tbw_writer_scalars(tbw_writer *w, int64_t step, const struct tbw_scalar *values, size_t count,
+static int add_scalars(tbw_writer *w, int64_t step, const struct tbw_scalar *values, size_t count,
                        struct cs_error *err)
 {
     CS_TRY(tbw_file_check(&w->file, err));
@@ -277,54 +305,120 @@ int tbw_writer_scalars(tbw_writer *w, int64_t step, const struct tbw_scalar *val
     return 0;
 }
 
-/* ---- tensors: everything else ---- */
+int tbw_writer_scalars(tbw_writer *w, int64_t step, const struct tbw_scalar *values, size_t count,
+                       struct cs_error *err)
+{
+    pthread_mutex_lock(&w->lock);
+    const int rc = add_scalars(w, step, values, count, err);
+    pthread_mutex_unlock(&w->lock);
+    return rc;
+}
 
-int tbw_writer_tensor(tbw_writer *w, const char *tag_name, int64_t step, const char *plugin,
-                      const struct cs_buf *content, Tbw__Tensor *tensor, struct cs_error *err)
+/* ---- everything else ---- */
+
+static int add_value(tbw_writer *w, const struct tbw_what *what, Tbw__Value *value,
+                     struct cs_error *err)
 {
     Tbw__Event event = TBW__EVENT__INIT;
     Tbw__Summary summary = TBW__SUMMARY__INIT;
-    Tbw__Value value = TBW__VALUE__INIT, *values = &value;
     Tbw__Metadata metadata = TBW__METADATA__INIT;
     Tbw__PluginData plugin_data = TBW__PLUGIN_DATA__INIT;
     struct tbw_tag *tag;
 
     CS_TRY(tbw_file_check(&w->file, err));
-    CS_TRY(pick_tag(&tag, w, tag_name, step, plugin, err));
-    plugin_data.plugin_name = (char *) plugin;
-    if (content) {
-        plugin_data.content.data = (uint8_t *) content->data;
-        plugin_data.content.len = content->size;
+    if (!what->any_step)
+        CS_TRY(check_step(w, what->step, err));
+    CS_TRY(tbw_check_text("description", what->description, err));
+    CS_TRY(pick_tag(&tag, w, what->tag, what->step, what->plugin, err));
+    plugin_data.plugin_name = (char *) what->plugin;
+    if (what->content) {
+        plugin_data.content.data = (uint8_t *) what->content->data;
+        plugin_data.content.len = what->content->size;
     }
     metadata.plugin_data = &plugin_data;
-    metadata.data_class = TBW__DATA_CLASS__TENSOR;
-    value.tag = (char *) tag_name;
-    value.what_case = TBW__VALUE__WHAT_TENSOR;
-    value.tensor = tensor;
-    value.metadata = tag->plugin ? NULL : &metadata;
-    summary.value = &values;
+    metadata.data_class = what->data_class;
+    if (what->description)
+        metadata.summary_description = (char *) what->description;
+    value->tag = (char *) what->tag;
+    if (!tag->plugin && what->data_class != TBW__DATA_CLASS__UNKNOWN)
+        value->metadata = &metadata;
+    summary.value = &value;
     summary.n_value = 1;
-    event.step = step;
+    event.step = what->step;
     event.what_case = TBW__EVENT__WHAT_SUMMARY;
     event.summary = &summary;
-    CS_TRY(add_event(w, &event, err));
-    commit_point(tag, step, plugin);
-    return 0;
+    const int rc = add_event(w, &event, err);
+    value->metadata = NULL;
+    if (rc == 0)
+        commit_point(tag, what->step, what->plugin);
+    return rc;
+}
+
+int tbw_writer_value(tbw_writer *w, const struct tbw_what *what, Tbw__Value *value,
+                     struct cs_error *err)
+{
+    pthread_mutex_lock(&w->lock);
+    const int rc = add_value(w, what, value, err);
+    pthread_mutex_unlock(&w->lock);
+    return rc;
+}
+
+int tbw_writer_tensor(tbw_writer *w, const struct tbw_what *what, Tbw__Tensor *tensor,
+                      struct cs_error *err)
+{
+    Tbw__Value value = TBW__VALUE__INIT;
+
+    value.what_case = TBW__VALUE__WHAT_TENSOR;
+    value.tensor = tensor;
+    return tbw_writer_value(w, what, &value, err);
+}
+
+int tbw_writer_blobs(tbw_writer *w, const struct tbw_what *what, ProtobufCBinaryData *blobs,
+                     int count, struct cs_error *err)
+{
+    Tbw__TensorShape__Dim dim = TBW__TENSOR_SHAPE__DIM__INIT, *dims = &dim;
+    Tbw__TensorShape shape = TBW__TENSOR_SHAPE__INIT;
+    Tbw__Tensor tensor = TBW__TENSOR__INIT;
+
+    if (count >= 0) {
+        dim.size = count;
+        shape.dim = &dims;
+        shape.n_dim = 1;
+    }
+    tensor.dtype = TBW__TENSOR__TYPE__STRING;
+    tensor.tensor_shape = &shape;
+    tensor.string_val = blobs;
+    tensor.n_string_val = count < 0 ? 1 : (size_t) count;
+    return tbw_writer_tensor(w, what, &tensor, err);
+}
+
+int tbw_writer_matrix(tbw_writer *w, const struct tbw_what *what, Tbw__Tensor__Type type,
+                      size_t rows, size_t columns, const struct cs_buf *numbers,
+                      struct cs_error *err)
+{
+    Tbw__TensorShape__Dim dim[2] = {TBW__TENSOR_SHAPE__DIM__INIT, TBW__TENSOR_SHAPE__DIM__INIT};
+    Tbw__TensorShape__Dim *dims[2] = {&dim[0], &dim[1]};
+    Tbw__TensorShape shape = TBW__TENSOR_SHAPE__INIT;
+    Tbw__Tensor tensor = TBW__TENSOR__INIT;
+
+    dim[0].size = (int64_t) rows;
+    dim[1].size = (int64_t) columns;
+    shape.dim = dims;
+    shape.n_dim = 2;
+    tensor.dtype = type;
+    tensor.tensor_shape = &shape;
+    tensor.tensor_content.data = (uint8_t *) numbers->data;
+    tensor.tensor_content.len = numbers->size;
+    return tbw_writer_tensor(w, what, &tensor, err);
 }
 
 int tbw_writer_text(tbw_writer *w, const char *tag, int64_t step, const char *markdown,
                     struct cs_error *err)
 {
-    Tbw__TensorShape rank0 = TBW__TENSOR_SHAPE__INIT;
-    Tbw__Tensor tensor = TBW__TENSOR__INIT;
+    const struct tbw_what what = {
+        .tag = tag, .step = step, .plugin = "text", .data_class = TBW__DATA_CLASS__TENSOR};
     ProtobufCBinaryData text = {.len = strlen(markdown), .data = (uint8_t *) markdown};
 
-    CS_TRY(tbw_file_check(&w->file, err));
-    CS_TRY(check_step(w, step, err));
     CS_TRY(tbw_check_text("text", markdown, err));
-    tensor.dtype = TBW__TENSOR__TYPE__STRING;
-    tensor.tensor_shape = &rank0;
-    tensor.string_val = &text;
-    tensor.n_string_val = 1;
-    return tbw_writer_tensor(w, tag, step, "text", NULL, &tensor, err);
+    return tbw_writer_blobs(w, &what, &text, -1, err);
 }

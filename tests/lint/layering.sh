@@ -17,6 +17,7 @@ BEGIN {
     # foreign headers: which of our files may
     foreign["jansson.h"] = "^(common/cs_json.h|trainer/trial_impl.h|sweep/(journal|pool|progress).h)$"
     foreign["zlib.h"] = "^(tbwriter/|checkpoints/|trainer/data/|sweep/journal.c$|tests/unit/)"
+    foreign["png.h"] = "^tbwriter/tbw_png.c$"
     foreign["libdeflate.h"] = "^trainer/data/"
     foreign["uv.h"] = "^sweep/(pool.h|run.c)$"
     foreign["cmocka.h"] = "^tests/unit/"
