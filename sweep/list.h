@@ -8,5 +8,6 @@
     X(ls)                 \
     X(show)               \
     X(verify)             \
+    X(board)              \
     X(describe)           \
     X(worker)
