@@ -269,7 +269,7 @@ static int take_data(struct train_spec *spec, const struct train_data_info **inf
         return cs_fail(err, CS_ERANGE,
                        "val_split = %s: must be a fraction below 1 or a whole count",
                        train_spec_get(spec, "val_split"));
-    int rc = train_shared_dataset(info, spec->shared, spec->dataset, &inner);
+    int rc = train_shared_dataset(info, spec->shared, spec->dataset, spec->path, &inner);
     if (rc < 0)
         return cs_fail(err, rc, "dataset = %s: %s", spec->dataset, inner.detail);
     rc = train_data_sizes(&spec->train_examples, &val, *info, spec->limit, spec->val_split, &inner);

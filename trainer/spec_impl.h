@@ -65,9 +65,9 @@ struct train_shared {
 int train_shared_parse(const struct cs_value **out, struct train_shared *shared,
                        const struct cs_param *row, const char *text, struct cs_error *err);
 
-/* train_data_describe, once for each text. */
+/* train_data_describe, once for each text and path. */
 int train_shared_dataset(const struct train_data_info **out, struct train_shared *shared,
-                         const char *dataset, struct cs_error *err);
+                         const char *dataset, const char *path, struct cs_error *err);
 
 /* train_model_create, once for each text and input. The caller's reference: train_shared_drop_model. */
 int train_shared_take_model(struct train_shared_model **out, struct train_shared *shared,

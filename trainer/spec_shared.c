@@ -88,20 +88,23 @@ int train_shared_parse(const struct cs_value **out, struct train_shared *shared,
 }
 
 int train_shared_dataset(const struct train_data_info **out, struct train_shared *shared,
-                         const char *dataset, struct cs_error *err)
+                         const char *dataset, const char *path, struct cs_error *err)
 {
-    const struct cs_table_slot *known = cs_table_find(&shared->datasets, dataset);
     struct train_data_info info;
 
+    shared->text.size = 0;
+    cs_buf_addf(&shared->text, "%s\n%s", dataset, path);
+    const char *key = shared->text.data;
+    const struct cs_table_slot *known = cs_table_find(&shared->datasets, key);
     if (known) {
         *out = known->item;
         return 0;
     }
-    CS_TRY(train_data_describe(&info, dataset, err));
+    CS_TRY(train_data_describe(&info, dataset, path, err));
     struct train_data_info *made = cs_arena_alloc(&shared->arena, sizeof *made);
     *made = info;
-    struct cs_table_slot *slot = cs_table_add(&shared->datasets, dataset);
-    slot->text = cs_arena_strdup(&shared->arena, dataset);
+    struct cs_table_slot *slot = cs_table_add(&shared->datasets, key);
+    slot->text = cs_arena_strdup(&shared->arena, key);
     slot->item = made;
     *out = made;
     return 0;

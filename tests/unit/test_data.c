@@ -32,7 +32,7 @@ static struct train_spec *make_spec(const char *dataset, const char *path, const
     struct cs_error err;
     char layers[64];
 
-    if (train_data_describe(&info, dataset, &err) < 0)
+    if (train_data_describe(&info, dataset, path, &err) < 0)
         fail_msg("%s", err.detail);
     const bool classes = info.targets == KERN_CLASSES;
     snprintf(layers, sizeof layers, "flatten > linear %d", classes ? 1000 : info.width);
@@ -87,7 +87,7 @@ static void random_has_the_stated_sizes(void **state)
     for (size_t i = 0; i < CS_COUNT(rows); i++) {
         struct train_data_info info;
         struct train_data *d = load(rows[i].dataset);
-        assert_int_equal(train_data_describe(&info, rows[i].dataset, NULL), 0);
+        assert_int_equal(train_data_describe(&info, rows[i].dataset, "", NULL), 0);
         assert_int_equal(info.train_count, rows[i].train);
         assert_int_equal(info.test_count, rows[i].val);
         assert_int_equal(info.targets, KERN_CLASSES);
@@ -176,10 +176,10 @@ static void refused(const char *dataset, int code, const char *message)
     struct train_data_info info;
     struct cs_error err = {0};
 
-    const int rc = train_data_describe(&info, dataset, &err);
+    const int rc = train_data_describe(&info, dataset, "", &err);
     assert_string_equal(rc < 0 ? err.detail : dataset, message);
     assert_int_equal(rc, code);
-    assert_int_equal(train_data_describe(&info, dataset, NULL), code);
+    assert_int_equal(train_data_describe(&info, dataset, "", NULL), code);
 }
 
 static void refusals_of_the_name(void **state)
@@ -232,9 +232,11 @@ static void refusals_of_the_name(void **state)
     }
     refused("randon 5x4 sum>0", CS_ENONAME, "no such dataset; did you mean random?");
     refused("cifar10", CS_ENONAME,
-            "no such dataset; datasets are fashion-mnist, random, regression, moons, spirals, xor");
+            "no such dataset; datasets are fashion-mnist, mnist, kmnist, random, regression, "
+            "moons, spirals, xor, idx");
     refused("", CS_ENONAME,
-            "no such dataset; datasets are fashion-mnist, random, regression, moons, spirals, xor");
+            "no such dataset; datasets are fashion-mnist, mnist, kmnist, random, regression, "
+            "moons, spirals, xor, idx");
     refused("fashion-mnist x", CS_EPARSE, "unexpected x after fashion-mnist");
     static const char *const bad_size[] = {"regression", "regression 5", "regression 0x5",
                                            "regression 5x4x3", "regression 5x4noise=1"};
@@ -253,7 +255,7 @@ static void refusals_of_the_name(void **state)
         free(message);
     }
     struct train_data_info info;
-    assert_int_equal(train_data_describe(&info, "random 100000x1000 classes=100000", NULL), 0);
+    assert_int_equal(train_data_describe(&info, "random 100000x1000 classes=100000", "", NULL), 0);
 }
 
 /* w_k, b_k: draws of places k (D + 1) ... of the weights. */

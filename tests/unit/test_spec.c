@@ -447,9 +447,10 @@ static void refusals_of_model_and_data(void **state)
             "100 examples the last batch of an epoch has 1; expected another batch_size or limit");
     refused("layers=linear 3;dataset=fashionmnist", CS_ENONAME, 11,
             "dataset = fashionmnist: no such dataset; did you mean fashion-mnist?");
-    refused("layers=linear 3;dataset=imagenet", CS_ENONAME, 11,
-            "dataset = imagenet: no such dataset; datasets are fashion-mnist, random, regression, "
-            "moons, spirals, xor");
+    refused(
+        "layers=linear 3;dataset=imagenet", CS_ENONAME, 11,
+        "dataset = imagenet: no such dataset; datasets are fashion-mnist, mnist, kmnist, random, "
+        "regression, moons, spirals, xor, idx");
     refused("layers=linear 3;dataset=random 5", CS_EPARSE, 11,
             "dataset = random 5: expected `random NxD sum>0`, `random NxD classes=C` or `random "
             "NxD labels=L` with N x D <= 10^8");

@@ -129,7 +129,7 @@ static void refused(const char *dataset, const char *message)
     struct train_data_info info;
     struct cs_error err;
 
-    assert_int_equal(train_data_describe(&info, dataset, &err), CS_EPARSE);
+    assert_int_equal(train_data_describe(&info, dataset, "", &err), CS_EPARSE);
     assert_string_equal(err.detail, message);
 }
 

@@ -48,12 +48,13 @@ static const struct train_dataset_kind *find(const char **args, const char *data
     return NULL;
 }
 
-int train_data_describe(struct train_data_info *out, const char *dataset, struct cs_error *err)
+int train_data_describe(struct train_data_info *out, const char *dataset, const char *path,
+                        struct cs_error *err)
 {
     const char *args;
     const struct train_dataset_kind *kind = find(&args, dataset, err);
 
-    return kind ? kind->describe(out, args, err) : CS_ENONAME;
+    return kind ? kind->describe(out, args, path, err) : CS_ENONAME;
 }
 
 int train_data_check(const struct train_spec *spec, struct cs_error *err)
@@ -186,9 +187,13 @@ int train_data_load_shared(struct train_data **out, const struct train_spec *spe
     int64_t train = 0, val = 0;
     const struct train_dataset_kind *kind = find(&args, spec->dataset, err);
 
-    int rc = kind ? kind->describe(&info, args, err) : CS_ENONAME;
+    int rc = kind ? kind->describe(&info, args, spec->path, err) : CS_ENONAME;
     if (rc == 0)
         rc = train_data_sizes(&train, &val, &info, spec->limit, spec->val_split, err);
+    if (rc == 0 && (train != spec->train_examples ||
+                    train_shape_size(&info.shape) != train_shape_size(&spec->model->layers[0].in)))
+        rc = cs_fail(err, CS_ECORRUPT, "dataset %s: its files were changed meanwhile",
+                     spec->dataset);
     struct reading reading = {kind, args, spec->path, &info};
     if (rc == 0 && *share)
         rc = train_share_load(data, share, &info, &(struct train_share_source){read_data, &reading},

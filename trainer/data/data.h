@@ -1,8 +1,8 @@
 /*
  * data.h - data sets: found, checked, loaded once per worker, or once for all workers (share.h).
  *
- * A data set is known by its text (`fashion-mnist`, `random 1000x20 sum>0`). Its shape is known without reading
- * it. Images stay u8 (the gather divides by 255), other data are float. Training and validation rows are index
+ * A data set is known by its text (`fashion-mnist`, `random 1000x20 sum>0`) and, where it is the user's own, its
+ * path. Its shape is known without reading it, or from its headers. Images stay u8 (the gather divides by 255), other data are float. Training and validation rows are index
  * lists into the same store, so limit and val_split copy nothing.
  *
  * The split: validation = the data set's own test set; with val_split its rows are cut from the training set by
@@ -59,8 +59,10 @@ struct train_dataset_kind {
     const char *name;
     const char *usage; /* "random NxD sum>0 | random NxD classes=C" */
     const char *help;
-    /* args: the words after the name, "" when none. CS_EPARSE or CS_ERANGE with the message. */
-    int (*describe)(struct train_data_info *out, const char *args, struct cs_error *err);
+    /* args: the words after the name, "" when none. CS_EPARSE or CS_ERANGE with the message. Files of the user's own
+     * are looked into. */
+    int (*describe)(struct train_data_info *out, const char *args, const char *path,
+                    struct cs_error *err);
     /* Are its files there, with the right headers? NULL: it needs none. */
     int (*check)(const char *path, struct cs_error *err);
     /* Fill data->train/val pixels or values, labels or targets; index and count are made by the caller. */
@@ -70,7 +72,9 @@ struct train_dataset_kind {
 
 const struct train_dataset_kind *const *train_dataset_kinds(void); /* NULL-terminated */
 
-int train_data_describe(struct train_data_info *out, const char *dataset, struct cs_error *err);
+/* path: where its files are, "" = where they usually are. */
+int train_data_describe(struct train_data_info *out, const char *dataset, const char *path,
+                        struct cs_error *err);
 
 /* Can this spec's data be read here? Cheap: nothing is loaded. CS_EUNAVAILABLE with what to do about it. */
 int train_data_check(const struct train_spec *spec, struct cs_error *err);

@@ -4,8 +4,11 @@
  */
 #define TRAIN_DATASETS(X) \
     X(fashion_mnist)      \
+    X(mnist)              \
+    X(kmnist)             \
     X(random)             \
     X(regression)         \
     X(moons)              \
     X(spirals)            \
-    X(xor)
+    X(xor)                \
+    X(idx)

@@ -19,8 +19,10 @@ static void place(double out[2], int *label, int classes, const double u[2])
 static const struct train_toy toy = {
     .name = "moons", .most_classes = 2, .noise = 0.1, .place = place};
 
-static int describe(struct train_data_info *out, const char *args, struct cs_error *err)
+static int describe(struct train_data_info *out, const char *args, const char *path,
+                    struct cs_error *err)
 {
+    (void) path;
     return train_toy_describe(out, &toy, args, err);
 }
 

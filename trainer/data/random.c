@@ -45,10 +45,12 @@ static int parse(struct random_args *out, const char *args, struct cs_error *err
                    out->columns);
 }
 
-static int describe(struct train_data_info *out, const char *args, struct cs_error *err)
+static int describe(struct train_data_info *out, const char *args, const char *path,
+                    struct cs_error *err)
 {
     struct random_args a;
 
+    (void) path;
     CS_TRY(parse(&a, args, err));
     *out = (struct train_data_info){.shape = {.ndim = 1, .dim = {a.columns}},
                                     .targets = a.labels ? KERN_FRACTIONS : KERN_CLASSES,

@@ -48,10 +48,12 @@ static int parse(struct regression_args *out, const char *args, struct cs_error 
     return 0;
 }
 
-static int describe(struct train_data_info *out, const char *args, struct cs_error *err)
+static int describe(struct train_data_info *out, const char *args, const char *path,
+                    struct cs_error *err)
 {
     struct regression_args a;
 
+    (void) path;
     CS_TRY(parse(&a, args, err));
     *out = (struct train_data_info){.shape = {.ndim = 1, .dim = {a.columns}},
                                     .targets = KERN_VALUES,
