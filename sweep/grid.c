@@ -30,73 +30,116 @@ const struct cs_param *sweep_grid_sweep_key(const char *name)
     return NULL;
 }
 
-const char *sweep_grid_reference(const char *text, const char **name, size_t *size)
-{
-    for (const char *at = strstr(text, "${"); at; at = strstr(at + 2, "${")) {
-        const char *end = strchr(at, '}');
-        if (!end)
-            return NULL;
-        *name = at + 2;
-        *size = (size_t) (end - at) - 2;
-        return at;
-    }
-    return NULL;
-}
-
-bool sweep_grid_refers(const char *text, const char *name)
-{
-    const char *found;
-    size_t size;
-
-    while ((text = sweep_grid_reference(text, &found, &size)) != NULL) {
-        if (strlen(name) == size && memcmp(found, name, size) == 0)
-            return true;
-        text = found + size;
-    }
-    return false;
-}
-
 static int compare_words(const void *a, const void *b)
 {
     return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-static void collect_references(struct grid *grid, const char *text, size_t *capacity)
-{
-    const char *name;
-    size_t size;
+struct words {
+    const char **items;
+    size_t count, capacity;
+};
 
-    while ((text = sweep_grid_reference(text, &name, &size)) != NULL) {
-        if (grid->referred_count == *capacity) {
-            *capacity = *capacity ? 2 * *capacity : 16;
-            grid->referred = cs_xrealloc(grid->referred, *capacity * sizeof *grid->referred);
+static void add_word(struct words *words, const char *word)
+{
+    if (words->count == words->capacity) {
+        words->capacity = words->capacity ? 2 * words->capacity : 64;
+        words->items = cs_xrealloc(words->items, words->capacity * sizeof *words->items);
+    }
+    words->items[words->count++] = word;
+}
+
+static void sort_words(struct words *words)
+{
+    size_t kept = 0;
+
+    if (words->count)
+        qsort(words->items, words->count, sizeof *words->items, compare_words);
+    for (size_t i = 0; i < words->count; i++) {
+        if (kept == 0 || strcmp(words->items[kept - 1], words->items[i]) != 0)
+            words->items[kept++] = words->items[i];
+    }
+    words->count = kept;
+}
+
+static bool has_word(const char *const *items, size_t count, const char *word)
+{
+    return count && bsearch(&word, items, count, sizeof word, compare_words);
+}
+
+/* Every word of a condition or expression counts, those right of a `=` too: it is asked of unknown keys only. */
+static void collect_words(struct grid *grid, struct words *words, const char *text)
+{
+    const char *word;
+
+    while ((word = sweep_grid_next_word(grid, &text)) != NULL)
+        add_word(words, word);
+}
+
+static void collect_references(struct grid *grid, struct words *words, const char *value)
+{
+    const char *text = value, *word;
+
+    while ((word = sweep_grid_next_reference(grid, &text)) != NULL)
+        add_word(words, word);
+    for (text = value; text; text = strchr(text, ',')) {
+        text += strspn(text, ", \t");
+        if (*text == '=') {
+            collect_words(grid, words, value);
+            return;
         }
-        grid->referred[grid->referred_count++] = cs_arena_strndup(&grid->arena, name, size);
-        text = name + size;
+        if (!*text)
+            return;
     }
 }
 
-/* Every name that some `layers` of the file or of the command line refers to, sorted. */
+/* Every name that some text of the files or of the command line refers to, sorted. */
 static void find_references(struct grid *grid, const struct sweep_plan_input *input)
 {
-    size_t capacity = 0;
+    struct words words = {0};
 
+    for (size_t i = 0; i < grid->section_count; i++) {
+        if (grid->sections[i]->rule)
+            collect_words(grid, &words, grid->sections[i]->rule);
+    }
     for (size_t i = 0; i < grid->entry_count; i++) {
-        if (strcmp(grid->entries[i].key, "layers") == 0)
-            collect_references(grid, grid->entries[i].value, &capacity);
+        if (grid->entries[i].section->place == GRID_EXCLUDE)
+            collect_words(grid, &words, grid->entries[i].value);
+        else
+            collect_references(grid, &words, grid->entries[i].value);
     }
     for (size_t i = 0; i < input->override_count; i++) {
-        if (strncmp(input->overrides[i], "layers", 6) == 0)
-            collect_references(grid, input->overrides[i], &capacity);
+        const char *equals = strchr(input->overrides[i], '=');
+        if (equals)
+            collect_references(grid, &words, equals + 1);
     }
-    if (grid->referred_count)
-        qsort(grid->referred, grid->referred_count, sizeof *grid->referred, compare_words);
+    sort_words(&words);
+    grid->referred = words.items;
+    grid->referred_count = words.count;
+}
+
+/* Every key that csweep does not know, sorted. */
+static void find_given(struct grid *grid)
+{
+    struct words words = {0};
+
+    free(grid->given);
+    for (size_t i = 0; i < grid->entry_count; i++) {
+        const struct grid_entry *entry = &grid->entries[i];
+        const enum grid_place place = entry->section->place;
+        if ((place == GRID_SETTINGS || place == GRID_WHEN || place == GRID_ZIP) &&
+            !train_key_find(entry->key, NULL))
+            add_word(&words, entry->key);
+    }
+    sort_words(&words);
+    grid->given = words.items;
+    grid->given_count = words.count;
 }
 
 bool sweep_grid_is_own(const struct grid *grid, const char *key)
 {
-    return !sweep_grid_sweep_key(key) && !train_key_find(key, NULL) && grid->referred_count &&
-           bsearch(&key, grid->referred, grid->referred_count, sizeof key, compare_words);
+    return !sweep_grid_sweep_key(key) && !train_key_find(key, NULL) &&
+           has_word(grid->referred, grid->referred_count, key);
 }
 
 static bool belongs_to(const char *key, const char *section)
@@ -109,34 +152,45 @@ static bool belongs_to(const char *key, const char *section)
     return false;
 }
 
-/* The name nearest to key among all that a grid file may use. */
-static const char *nearest_key(const struct grid *grid, const char *key)
+/* The name nearest to key among all that a grid file may use; given: and those that this one gives itself. */
+static const char *nearest_key(const struct grid *grid, const char *key, bool given)
 {
     size_t train_count, sweep_count, count = 0;
     const struct train_key *rows = train_keys(&train_count);
     const struct cs_param *sweep = sweep_keys(&sweep_count);
-    const char **names = cs_xcalloc(train_count + sweep_count + grid->key_count, sizeof *names);
+    const char **names = cs_xcalloc(train_count + sweep_count + grid->given_count, sizeof *names);
 
     for (size_t i = 0; i < train_count; i++)
         names[count++] = rows[i].row->name;
     for (size_t i = 0; i < sweep_count; i++)
         names[count++] = sweep[i].name;
-    for (size_t i = 0; i < grid->key_count; i++) {
-        if (grid->keys[i]->own)
-            names[count++] = grid->keys[i]->name;
+    for (size_t i = 0; i < grid->given_count; i++) {
+        if (given || sweep_grid_is_own(grid, grid->given[i]))
+            names[count++] = grid->given[i];
     }
     const char *near = cs_nearest(key, names, count);
     free(names);
     return near;
 }
 
+const char *sweep_grid_name_problem(struct grid *grid, const char *name)
+{
+    if (sweep_grid_sweep_key(name))
+        return "of the sweep, not of a trial";
+    if (train_key_find(name, NULL) || has_word(grid->given, grid->given_count, name))
+        return NULL;
+    const char *near = nearest_key(grid, name, true);
+    return near ? cs_arena_printf(&grid->arena, "no such key; did you mean %s?", near)
+                : "no such key; see csweep describe key, or give it in [model]";
+}
+
 void sweep_grid_report_unknown(struct grid *grid, const struct grid_entry *entry)
 {
-    const char *near = nearest_key(grid, entry->key);
-    const bool model = entry->section && strcmp(entry->section->name, "model") == 0 &&
-                       entry->section->place == GRID_SETTINGS;
+    const char *near = nearest_key(grid, entry->key, false);
+    const bool model = entry->section && entry->section->place == GRID_SETTINGS &&
+                       strcmp(entry->section->name, "model") == 0;
     const char *own =
-        model ? cs_arena_printf(&grid->arena, ", and layers has no ${%.80s}", entry->key) : "";
+        model ? cs_arena_printf(&grid->arena, ", and no value has ${%.80s}", entry->key) : "";
 
     if (sweep_grid_one_of(entry->key, later_keys, CS_COUNT(later_keys)))
         sweep_grid_fault(grid, entry->line, "%s is not built yet", entry->key);
@@ -178,7 +232,7 @@ bool sweep_grid_check_place(struct grid *grid, const struct grid_entry *entry)
                              entry->key, section->place == GRID_WHEN ? "when" : "zip");
         return !sweep;
     }
-    if (strcmp(section->name, home) == 0 || (row && belongs_to(entry->key, section->name)))
+    if (own || strcmp(section->name, home) == 0 || (row && belongs_to(entry->key, section->name)))
         return true;
     sweep_grid_fault(grid, entry->line, "%s: belongs to [%s], not to [%s]", entry->key, home,
                      section->name);
@@ -223,8 +277,6 @@ struct grid_key *sweep_grid_key_find(const struct grid *grid, const char *name)
     return number ? grid->keys[number - 1] : NULL;
 }
 
-static struct grid_key *get_key(struct grid *grid, const char *name);
-
 static void add_rows(struct grid *grid, struct grid_key *key)
 {
     size_t count = 0;
@@ -238,7 +290,7 @@ static void add_rows(struct grid *grid, struct grid_key *key)
         struct cs_value value = {0};
         struct grid_row *out = &key->rows[key->row_count++];
         out->row = row;
-        out->owner = row->owner_key ? get_key(grid, row->owner_key) : NULL;
+        out->owner = row->owner_key ? sweep_grid_key_get(grid, row->owner_key) : NULL;
         out->def = row->row->def;
         if (cs_param_parse(&value, row->row, row->row->def, &grid->arena, NULL) == 0)
             out->def = value.text;
@@ -250,8 +302,7 @@ static void add_rows(struct grid *grid, struct grid_key *key)
     }
 }
 
-/* The key of that name, made when it is new. */
-static struct grid_key *get_key(struct grid *grid, const char *name)
+struct grid_key *sweep_grid_key_get(struct grid *grid, const char *name)
 {
     struct grid_key *key = sweep_grid_key_find(grid, name);
 
@@ -271,8 +322,6 @@ static struct grid_key *get_key(struct grid *grid, const char *name)
     else
         *find_slot(grid, name) = (uint32_t) grid->key_count;
     add_rows(grid, key);
-    if (key->own)
-        get_key(grid, "layers"); /* decides whether it is in force */
     return key;
 }
 
@@ -339,7 +388,7 @@ static struct grid_zip *join_zip(struct grid *grid, const struct grid_key *key,
 
 static void add_def(struct grid *grid, const struct grid_entry *entry)
 {
-    struct grid_key *key = get_key(grid, entry->key);
+    struct grid_key *key = sweep_grid_key_get(grid, entry->key);
     struct grid_section *section = entry->section;
 
     if (key->def_count == GRID_MAX_DEFS) {
@@ -374,9 +423,9 @@ static void check_preset_values(struct grid *grid)
     for (size_t i = 0; i < grid->entry_count; i++) {
         const struct grid_entry *entry = &grid->entries[i];
         if (entry->section->place != GRID_PRESET || !sweep_grid_check_place(grid, entry) ||
-            !train_key_find(entry->key, NULL))
+            !train_key_find(entry->key, NULL) || strstr(entry->value, "${env:"))
             continue;
-        parse_values(grid, get_key(grid, entry->key), entry);
+        parse_values(grid, sweep_grid_key_get(grid, entry->key), entry);
     }
 }
 
@@ -409,24 +458,14 @@ static void check_condition_value(struct grid *grid, const struct condition *con
 static bool check_condition_name(struct grid *grid, const struct condition *condition,
                                  const struct cs_expr_use *use)
 {
-    const bool own = sweep_grid_is_own(grid, use->name);
+    const char *problem = sweep_grid_name_problem(grid, use->name);
 
-    if (train_key_find(use->name, NULL) || own) {
-        if (grid->key_count < 2 * GRID_MAX_KEYS)
-            get_key(grid, use->name);
-        return true;
-    }
-    const char *near = nearest_key(grid, use->name);
-    if (sweep_grid_sweep_key(use->name))
-        sweep_grid_fault(grid, condition->line, "%s: %s is of the sweep, not of a trial",
-                         condition->title, use->name);
-    else if (near)
-        sweep_grid_fault(grid, condition->line, "%s: %.80s: no such key; did you mean %s?",
-                         condition->title, use->name, near);
-    else
-        sweep_grid_fault(grid, condition->line, "%s: %.80s: no such key; see csweep describe key",
-                         condition->title, use->name);
-    return false;
+    if (problem)
+        sweep_grid_fault(grid, condition->line, "%s: %.80s: %s", condition->title, use->name,
+                         problem);
+    else if (grid->key_count < 2 * GRID_MAX_KEYS)
+        sweep_grid_key_get(grid, use->name);
+    return !problem;
 }
 
 /* NULL: faulty. */
@@ -486,18 +525,43 @@ static void compile_rules(struct grid *grid)
     }
 }
 
-/* Make keys for the names in ${...}, so that their values are known at every point. */
-static void add_referred_keys(struct grid *grid, const struct grid_entry *entry)
+static void add_user(struct grid *grid, struct grid_key *key, struct grid_key *user)
 {
-    const char *text = entry->value, *name;
-    size_t size;
+    const size_t n = key->user_count;
 
-    while ((text = sweep_grid_reference(text, &name, &size)) != NULL) {
-        const char *word = cs_arena_strndup(&grid->arena, name, size);
-        text = name + size;
-        if (train_key_find(word, NULL) && strcmp(word, "layers") != 0)
-            get_key(grid, word);
+    if (n && key->users[n - 1] == user)
+        return;
+    if ((n & (n - 1)) == 0) { /* 0 or a power of two: full */
+        struct grid_key **users = cs_arena_alloc(&grid->arena, (n ? 2 * n : 1) * sizeof *users);
+        if (n)
+            memcpy(users, key->users, n * sizeof *users);
+        key->users = users;
     }
+    key->users[key->user_count++] = user;
+}
+
+/* Who refers to whom: what a variable of one's own follows from. */
+static void link_users(struct grid *grid)
+{
+    for (size_t i = 0; i < grid->key_count; i++) {
+        struct grid_key *key = grid->keys[i];
+        for (size_t d = 0; d < key->def_count; d++) {
+            for (size_t v = 0; v < key->defs[d].count; v++) {
+                const struct grid_formula *formula = key->defs[d].values[v].formula;
+                key->formed = key->formed || formula;
+                for (size_t r = 0; formula && r < formula->ref_count; r++)
+                    add_user(grid, formula->refs[r], key);
+            }
+        }
+    }
+}
+
+static void check_sweep_value(struct grid *grid, const struct grid_entry *entry)
+{
+    if (strstr(entry->value, "${"))
+        sweep_grid_fault(grid, entry->value_line,
+                         "%s = %.120s: of the sweep, not of a trial, and can have no ${...}",
+                         entry->key, entry->value);
 }
 
 static void define_keys(struct grid *grid)
@@ -506,8 +570,12 @@ static void define_keys(struct grid *grid)
         const struct grid_entry *entry = &grid->entries[i];
         const enum grid_place place = entry->section->place;
         if (place == GRID_PRESET || place == GRID_SKIPPED || place == GRID_EXCLUDE ||
-            !sweep_grid_check_place(grid, entry) || place == GRID_SWEEP)
+            !sweep_grid_check_place(grid, entry))
             continue;
+        if (place == GRID_SWEEP) {
+            check_sweep_value(grid, entry);
+            continue;
+        }
         if (grid->key_count >= GRID_MAX_KEYS && !sweep_grid_key_find(grid, entry->key)) {
             sweep_grid_fault(grid, entry->line, "more than %d keys", GRID_MAX_KEYS);
             grid->stopped = true;
@@ -516,10 +584,6 @@ static void define_keys(struct grid *grid)
         add_def(grid, entry);
         if (grid->faults.count == GRID_MAX_FAULTS)
             grid->stopped = true;
-    }
-    for (size_t i = 0; i < grid->entry_count; i++) {
-        if (strcmp(grid->entries[i].key, "layers") == 0)
-            add_referred_keys(grid, &grid->entries[i]);
     }
 }
 
@@ -561,6 +625,22 @@ const struct grid_entry *sweep_grid_sweep_entry(const struct grid *grid, const c
     return NULL;
 }
 
+/* An entry that cannot have its value is left out. Presets that are not chosen are not asked for theirs. */
+static void put_in_environment(struct grid *grid)
+{
+    for (size_t i = 0; i < grid->entry_count; i++) {
+        struct grid_entry *entry = &grid->entries[i];
+        if (entry->section->place == GRID_PRESET || entry->section->place == GRID_SKIPPED)
+            continue;
+        const char *value =
+            sweep_grid_env(grid, entry->key, entry->value, entry->value_line, &entry->env);
+        if (value)
+            entry->value = value;
+        else
+            entry->section = grid->skipped;
+    }
+}
+
 int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input)
 {
     const int rc = sweep_grid_read_files(grid, input->path);
@@ -568,11 +648,15 @@ int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input)
     if (rc < 0)
         return rc;
     find_references(grid, input);
+    find_given(grid);
     sweep_grid_patch(grid, input);
+    put_in_environment(grid);
+    find_given(grid); /* and what the command line gives */
     compile_conditions(grid);
     compile_rules(grid);
     define_keys(grid);
     check_preset_values(grid);
+    link_users(grid);
     if (grid->key_count)
         qsort(grid->keys, grid->key_count, sizeof *grid->keys, compare_places);
     fill_table(grid, grid->key_table_size ? grid->key_table_size : 128);
@@ -581,6 +665,9 @@ int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input)
 
 void sweep_grid_clear(struct grid *grid)
 {
+    for (size_t i = 0; i < grid->key_count; i++)
+        cs_arena_clear(&grid->keys[i]->made);
+    free(grid->given);
     free(grid->faults.items);
     free(grid->warnings.items);
     free(grid->sections);

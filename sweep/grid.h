@@ -25,6 +25,15 @@
  * includes, the second FILE over the first. A [when] of an included file still comes before a value outside of
  * any [when], as if all stood in one file.
  *
+ * ${name} in a value is replaced by the value of that key, or of a variable of one's own, at each point. A value that
+ * begins with `=`, as in weight_decay = = 0.1 * lr, is an expression over the values of keys at each point; its number is
+ * the shortest decimal within 1e-12 of it, as between the ends of a range. Both may be one of several alternatives, of
+ * zips too, and are checked by the key's row when they are made; they may need each other but not in a circle. A
+ * name that has no value at a point where it is needed is a fault.
+ *
+ * A variable of one's own is a name that is no key and that some ${name}, expression or condition uses. It exists
+ * where an alternative in force refers to it; one that only conditions name exists everywhere. ${env:NAME} and ${env:NAME:DEFAULT} are replaced once, as text, when the files are read: grid_env.c.
+ *
  * Bounds: 1 MB for a file with all that it includes, GRID_MAX_FILES of them, GRID_MAX_INCLUDES deep; GRID_MAX_KEYS
  * keys with GRID_MAX_DEFS definitions, GRID_MAX_VALUES alternatives of one key, GRID_MAX_POINTS points (before
  * [exclude]), GRID_MAX_STEPS decisions while they are found.
@@ -50,7 +59,7 @@ enum {
     GRID_MAX_POINTS = 1000000,
     GRID_MAX_STEPS = 50000000,
     GRID_MAX_CELLS = 100000000, /* points x keys */
-    GRID_MAX_LAYERS = 65536,    /* bytes of `layers` after ${...} */
+    GRID_MAX_TEXT = 65536,      /* bytes of a value after ${...} */
     GRID_MAX_FILES = 64,
     GRID_MAX_INCLUDES = 8,
     GRID_MAX_FAULTS = 200,
@@ -112,13 +121,24 @@ struct grid_entry {
     const char *key, *value;
     int line,
         value_line; /* value_line: of the preset's or command line's word that replaced the value */
-    const char *preset;             /* the one that gave the value, else NULL */
+    const char *preset; /* the one that gave the value, else NULL */
+    const char *env;    /* "NAME = value" of each ${env:NAME} that was in it, else NULL */
     const struct grid_entry *under; /* what it took the place of, else NULL */
 };
 
+/* An alternative whose value is made at each point: of a text with ${name}s, or of an expression behind a `=`. */
+struct grid_formula {
+    const char *text;     /* as written */
+    struct cs_expr *expr; /* NULL: a text */
+    struct grid_key **refs;
+    size_t ref_count;
+    bool faulty; /* a fault of it is told */
+};
+
 struct grid_value {
-    const char *text; /* canonical */
+    const char *text; /* canonical; of a formula what stands in the file */
     double num;
+    struct grid_formula *formula; /* NULL: a value */
 };
 
 /* The keys of one [zip]: the axis. */
@@ -149,22 +169,27 @@ struct grid_row {
 
 struct grid_key {
     const char *name;
-    bool own;     /* a ${name} of [model], not a setting of the spec */
-    bool numeric; /* of own ones: every alternative is a number */
+    bool own;     /* a variable of the user's own, not a setting of the spec */
+    bool numeric; /* of own ones: every alternative is a number, or made at each point */
+    bool formed;  /* some alternative is a formula */
     bool
         broken; /* a definition has no good alternative or a faulty [when]: its faults are told already */
     struct grid_row *rows;
     size_t row_count;
     struct grid_def *defs; /* file order; none for keys that are only referred to */
     size_t def_count;
-    int mark;     /* of the search for circles */
-    size_t level; /* of its node */
+    struct grid_key **users; /* whose formulas refer to it */
+    size_t user_count;
+    int mark, value_mark;      /* of the search for circles */
+    size_t level, value_level; /* of its nodes */
     /* At the point being looked at: */
     const struct grid_def *def; /* NULL: not written here */
     const struct grid_row *row; /* NULL: not in force, or own */
     const char *value;          /* NULL: absent */
     double num;
     uint32_t code;
+    struct grid_formula *formula; /* that makes the value; NULL: none does */
+    struct cs_arena made;         /* holds the value it made */
 };
 
 /* A line of [exclude]. */
@@ -174,10 +199,14 @@ struct grid_rule {
     size_t removed; /* points */
 };
 
-/* What has to be decided, one after another, to know a point: does a [when] hold, which alternative has a key. */
+/*
+ * What has to be decided, one after another, to know a point: does a [when] hold, which alternative has a key, what
+ * value does its formula make.
+ */
 struct grid_node {
     struct grid_key *key; /* NULL: section */
     struct grid_section *section;
+    bool value;   /* the key's value; else its alternative */
     size_t level; /* the number of the last axis before it that it follows from; 0: constant */
     bool axis;    /* of several alternatives */
 };
@@ -203,8 +232,10 @@ struct grid {
     size_t rule_count;
     struct grid_node *nodes; /* each after those that decide about it */
     size_t node_count;
-    const char **referred; /* names of every ${name}, sorted */
+    const char **referred; /* names in every ${name} and every condition and expression, sorted */
     size_t referred_count;
+    const char **given; /* keys that csweep does not know, sorted */
+    size_t given_count;
     const char *const *overridden; /* keys replaced by presets or command line */
     size_t overridden_count;
     uint32_t *points; /* [point_count][key_count] */
@@ -224,10 +255,6 @@ void sweep_grid_restore(struct grid *grid, size_t point);
 /* The first rule of [exclude] that holds for the keys' state, or NULL. */
 struct grid_rule *sweep_grid_excluded(struct grid *grid);
 
-/* `layers` at the restored point with every ${name} replaced; NULL with *err set. */
-const char *sweep_grid_layers(struct grid *grid, const char *text, struct cs_buf *buf,
-                              struct cs_error *err);
-
 void sweep_grid_clear(struct grid *grid);
 
 /* The entry of [sweep] for key, or NULL. */
@@ -235,11 +262,8 @@ const struct grid_entry *sweep_grid_sweep_entry(const struct grid *grid, const c
 
 struct grid_key *sweep_grid_key_find(const struct grid *grid, const char *name);
 
-/* Is there a ${name} in text? */
-bool sweep_grid_refers(const char *text, const char *name);
-
-/* The next ${name} at or after text: its `$`, with the name in *name and *size, or NULL. */
-const char *sweep_grid_reference(const char *text, const char **name, size_t *size);
+/* What shows the key's value at the point: itself, or of a text what stands in the file. */
+const char *sweep_grid_shown(const struct grid_key *key);
 
 /* Was the key replaced by a preset or the command line? */
 bool sweep_grid_overridden(const struct grid *grid, const char *key);

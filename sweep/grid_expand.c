@@ -12,7 +12,7 @@
 
 #include "common/cs_error.h"
 #include "common/cs_expr.h"
-#include "sweep/grid.h"
+#include "sweep/grid_impl.h"
 
 /* The sequence. */
 
@@ -22,32 +22,45 @@ struct order {
     struct grid *grid;
     struct grid_node *path; /* what is being visited */
     size_t depth, axes;
-    size_t level; /* the highest of those that the last visit found */
 };
 
-static size_t visit_key(struct order *o, struct grid_key *key);
+static size_t visit_value(struct order *o, struct grid_key *key);
 
-static const char *node_name(const struct grid_node *node)
+static int value_line(const struct grid_key *key)
 {
-    return node->key ? node->key->name : NULL;
+    for (size_t i = 0; i < key->def_count; i++) {
+        for (size_t v = 0; v < key->defs[i].count; v++) {
+            if (key->defs[i].values[v].formula)
+                return key->defs[i].entry->value_line;
+        }
+    }
+    return 0;
 }
 
-static void report_circle(struct order *o, const struct grid_key *key)
+/* From where the key is on the path to the path's end, which leads to it again. */
+static void report_circle(struct order *o, const struct grid_key *key, bool value)
 {
     struct cs_buf text = {0};
+    const struct grid_key *last = NULL;
     size_t start = o->depth;
+    bool values = false;
     int line = 0;
 
-    while (start > 0 && o->path[start - 1].key != key)
+    while (start > 1 && !(o->path[start - 1].key == key && o->path[start - 1].value == value))
         start--;
-    for (size_t i = start ? start - 1 : 0; i < o->depth; i++) {
-        if (node_name(&o->path[i]))
-            cs_buf_addf(&text, "%.80s -> ", node_name(&o->path[i]));
-        else if (line == 0)
-            line = o->path[i].section->line;
+    for (size_t i = start - 1; i < o->depth; i++) {
+        const struct grid_node *node = &o->path[i];
+        const bool by_value = node->value || (node->key && node->key->own);
+        values = values || by_value;
+        if (line == 0 && (node->section || by_value))
+            line = node->section ? node->section->line : value_line(node->key);
+        if (node->key && node->key != last)
+            cs_buf_addf(&text, "%.80s -> ", node->key->name);
+        last = node->key ? node->key : last;
     }
     cs_buf_adds(&text, key->name);
-    sweep_grid_fault(o->grid, line, "conditions in a circle: %.400s", text.data);
+    sweep_grid_fault(o->grid, line, "%s in a circle: %.400s", values ? "values" : "conditions",
+                     text.data);
     cs_buf_clear(&text);
     o->grid->stopped = true;
 }
@@ -57,13 +70,18 @@ static size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static struct grid_node *add_node(struct order *o, struct grid_key *key,
-                                  struct grid_section *section)
+static void enter(struct order *o, struct grid_key *key, struct grid_section *section, bool value)
+{
+    o->path[o->depth++] = (struct grid_node){.key = key, .section = section, .value = value};
+}
+
+/* What the path ends with is known now: it gets its node. */
+static void leave(struct order *o, size_t level)
 {
     struct grid_node *node = &o->grid->nodes[o->grid->node_count++];
 
-    *node = (struct grid_node){.key = key, .section = section};
-    return node;
+    *node = o->path[--o->depth];
+    node->level = level;
 }
 
 /* The level of a condition; its node is added when it has none yet. */
@@ -74,15 +92,14 @@ static size_t visit_section(struct order *o, struct grid_section *section)
     if (section->marked || !section->condition)
         return section->level;
     section->marked = true;
-    o->path[o->depth++] = (struct grid_node){.section = section};
+    enter(o, NULL, section, false);
     const struct cs_expr_use *uses = cs_expr_uses(section->condition, &count);
     for (size_t i = 0; i < count; i++) {
         if (!uses[i].value)
-            level = most(level, visit_key(o, sweep_grid_key_find(o->grid, uses[i].name)));
+            level = most(level, visit_value(o, sweep_grid_key_find(o->grid, uses[i].name)));
     }
-    o->depth--;
     section->level = level;
-    add_node(o, NULL, section)->level = level;
+    leave(o, level);
     return level;
 }
 
@@ -95,31 +112,60 @@ static bool is_axis(const struct grid_key *key)
     return false;
 }
 
-static size_t visit_key(struct order *o, struct grid_key *key)
+/* Which alternative has the key? Of one's own variables only those exist that one in force refers to. */
+static size_t visit_choice(struct order *o, struct grid_key *key)
 {
     size_t level = 0;
 
-    if (!key || key->mark == DONE || o->grid->stopped)
-        return key ? key->level : 0;
+    if (key->mark == DONE || o->grid->stopped)
+        return key->level;
     if (key->mark == OPEN) {
-        report_circle(o, key);
+        report_circle(o, key, false);
         return 0;
     }
     key->mark = OPEN;
-    o->path[o->depth++] = (struct grid_node){.key = key};
+    enter(o, key, NULL, false);
     for (size_t i = 0; i < key->row_count; i++)
-        level = most(level, visit_key(o, key->rows[i].owner));
-    if (key->own)
-        level = most(level, visit_key(o, sweep_grid_key_find(o->grid, "layers")));
+        level = most(level, visit_value(o, key->rows[i].owner));
+    for (size_t i = 0; key->own && i < key->user_count; i++)
+        level = most(level, visit_choice(o, key->users[i]));
     for (size_t i = 0; i < key->def_count; i++) {
         if (key->defs[i].when)
             level = most(level, visit_section(o, key->defs[i].when));
     }
-    o->depth--;
     key->mark = DONE;
     key->level = is_axis(key) ? ++o->axes : level;
-    add_node(o, key, NULL)->level = key->level;
+    leave(o, key->level);
     return key->level;
+}
+
+/* And what is its value? */
+static size_t visit_value(struct order *o, struct grid_key *key)
+{
+    if (!key)
+        return 0;
+    if (!key->formed)
+        return visit_choice(o, key);
+    if (key->value_mark == DONE || o->grid->stopped)
+        return key->value_level;
+    if (key->value_mark == OPEN) {
+        report_circle(o, key, true);
+        return 0;
+    }
+    key->value_mark = OPEN;
+    enter(o, key, NULL, true);
+    size_t level = visit_choice(o, key);
+    for (size_t d = 0; d < key->def_count; d++) {
+        for (size_t v = 0; v < key->defs[d].count; v++) {
+            const struct grid_formula *formula = key->defs[d].values[v].formula;
+            for (size_t r = 0; formula && r < formula->ref_count; r++)
+                level = most(level, visit_value(o, formula->refs[r]));
+        }
+    }
+    key->value_mark = DONE;
+    key->value_level = level;
+    leave(o, level);
+    return level;
 }
 
 /* One definition, never conditional. */
@@ -151,38 +197,24 @@ static void sort_nodes(struct grid *grid, size_t levels)
 
 static void find_sequence(struct grid *grid)
 {
-    const size_t size = grid->key_count + grid->section_count + 1;
+    const size_t size = 2 * grid->key_count + grid->section_count + 1;
     struct order o = {.grid = grid, .path = cs_xcalloc(size, sizeof *o.path)};
 
     grid->nodes = cs_xcalloc(size, sizeof *grid->nodes);
     for (size_t i = 0; i < grid->key_count; i++)
-        visit_key(&o, grid->keys[i]);
+        visit_value(&o, grid->keys[i]);
     free(o.path);
     sort_nodes(grid, o.axes);
 }
 
 /* One key at a point. */
 
-static struct cs_expr_value look_up(void *context, const char *name)
-{
-    const struct grid_key *key = sweep_grid_key_find(context, name);
-
-    if (!key || !key->value)
-        return (struct cs_expr_value){0};
-    const enum cs_type type = key->row ? key->row->row->row->type : CS_TEXT;
-    if (key->own ? key->numeric : type == CS_FLOAT || type == CS_INT)
-        return (struct cs_expr_value){.kind = CS_EXPR_NUMBER, .num = key->num};
-    if (type == CS_BOOL && !key->own)
-        return (struct cs_expr_value){.kind = CS_EXPR_BOOL, .num = key->num};
-    return (struct cs_expr_value){.kind = CS_EXPR_WORD, .word = key->value};
-}
-
 static void decide_section(struct grid *grid, struct grid_section *section)
 {
     struct cs_error err;
 
     section->holds = false;
-    if (cs_expr_test(&section->holds, section->condition, look_up, grid, &err) < 0)
+    if (cs_expr_test(&section->holds, section->condition, sweep_grid_look_up, grid, &err) < 0)
         sweep_grid_fault(grid, section->line, "[%.120s]: %s", section->title, err.detail);
     section->held = section->held || section->holds;
 }
@@ -194,7 +226,7 @@ struct grid_rule *sweep_grid_excluded(struct grid *grid)
     for (size_t i = 0; i < grid->rule_count; i++) {
         struct grid_rule *rule = &grid->rules[i];
         bool holds = false;
-        if (cs_expr_test(&holds, rule->condition, look_up, grid, &err) < 0)
+        if (cs_expr_test(&holds, rule->condition, sweep_grid_look_up, grid, &err) < 0)
             sweep_grid_fault(grid, rule->entry->value_line, "%.80s = %.120s: %s", rule->entry->key,
                              rule->entry->value, err.detail);
         if (holds)
@@ -238,19 +270,30 @@ static const struct grid_row *find_row(const struct grid_key *key)
     return NULL;
 }
 
-static bool is_in_force(const struct grid *grid, struct grid_key *key)
+/* Does an alternative in force refer to it? One that only conditions name is always in force. */
+static bool is_used(const struct grid_key *key)
+{
+    for (size_t i = 0; i < key->user_count; i++) {
+        const struct grid_formula *formula = key->users[i]->formula;
+        for (size_t r = 0; formula && r < formula->ref_count; r++) {
+            if (formula->refs[r] == key)
+                return true;
+        }
+    }
+    return key->user_count == 0;
+}
+
+static bool is_in_force(struct grid_key *key)
 {
     key->row = find_row(key);
-    if (!key->own)
-        return key->row != NULL;
-    const struct grid_key *layers = sweep_grid_key_find(grid, "layers");
-    return layers && layers->value && sweep_grid_refers(layers->value, key->name);
+    return key->own ? is_used(key) : key->row != NULL;
 }
 
 static void set_default(struct grid_key *key, bool in_force)
 {
     key->def = NULL;
     key->code = 0;
+    key->formula = NULL;
     key->value = in_force && key->row ? key->row->def : NULL;
     key->num = in_force && key->row ? key->row->num : 0;
 }
@@ -259,7 +302,8 @@ static void set_value(struct grid_key *key, const struct grid_def *def, size_t i
 {
     key->def = def;
     key->code = (uint32_t) (def->first + index);
-    key->value = def->values[index].text;
+    key->formula = def->values[index].formula;
+    key->value = key->formula ? NULL : def->values[index].text;
     key->num = def->values[index].num;
 }
 
@@ -299,7 +343,7 @@ static void add_point(struct grid *grid)
 /* The definition whose alternatives the key takes here; NULL: none, and it stands at its default or is absent. */
 static struct grid_def *decide_key(struct grid *grid, struct grid_key *key)
 {
-    const bool in_force = is_in_force(grid, key);
+    const bool in_force = is_in_force(key);
     struct grid_def *def = find_def(grid, key);
 
     if (!def || !in_force || def->count == 0) {
@@ -320,6 +364,10 @@ static void walk(struct grid *grid, size_t at)
             stop(grid, "the grid takes too long to expand; split it");
         if (node->section) {
             decide_section(grid, node->section);
+            continue;
+        }
+        if (node->value) {
+            sweep_grid_make_value(grid, node->key);
             continue;
         }
         def = decide_key(grid, node->key);
@@ -356,7 +404,11 @@ void sweep_grid_restore(struct grid *grid, size_t point)
         size_t d = 0;
         if (!key)
             continue;
-        const bool in_force = is_in_force(grid, key);
+        if (grid->nodes[i].value) {
+            sweep_grid_make_value(grid, key);
+            continue;
+        }
+        const bool in_force = is_in_force(key);
         if (key->code == 0) {
             set_default(key, in_force);
             continue;
@@ -385,9 +437,9 @@ static bool owner_is(const struct grid_key *key,
                      bool (*test)(const struct grid *grid, const struct grid_key *owner),
                      const struct grid *grid)
 {
-    if (key->own) {
-        const struct grid_key *layers = sweep_grid_key_find(grid, "layers");
-        return layers && test(grid, layers);
+    for (size_t i = 0; key->own && i < key->user_count; i++) {
+        if (test(grid, key->users[i]) || owner_is(key->users[i], test, grid))
+            return true;
     }
     for (size_t i = 0; i < key->row_count; i++) {
         const struct grid_key *owner = key->rows[i].owner;
@@ -435,7 +487,7 @@ static void report_unused(struct grid *grid, const struct grid_key *key, const s
     const int line = def->entry->value_line;
     const char *message =
         key->own
-            ? cs_arena_printf(&grid->arena, "%.80s: layers has no ${%.80s} here", key->name,
+            ? cs_arena_printf(&grid->arena, "%.80s: no value in force has ${%.80s}", key->name,
                               key->name)
             : cs_arena_printf(&grid->arena, "%s: no choice of this grid uses it; it belongs to %s",
                               key->name, owners(grid, key));
@@ -537,56 +589,4 @@ void sweep_grid_expand(struct grid *grid)
             check_use(grid, grid->keys[i], &grid->keys[i]->defs[d]);
     }
     check_rules(grid);
-}
-
-/* ${name} in layers. */
-
-static int report_reference(struct grid *grid, const char *name, size_t size, struct cs_error *err)
-{
-    const char **names = cs_xcalloc(grid->key_count + 1, sizeof *names);
-    const char *word = cs_arena_strndup(&grid->arena, name, size);
-    const struct grid_key *key = sweep_grid_key_find(grid, word);
-    size_t count = 0;
-
-    for (size_t i = 0; i < grid->key_count; i++) {
-        if (grid->keys[i]->value)
-            names[count++] = grid->keys[i]->name;
-    }
-    const char *near = cs_nearest(word, names, count);
-    free(names);
-    if (key)
-        return cs_fail(err, CS_ENONAME, "layers: ${%.80s} has no value in some trials", word);
-    if (near)
-        return cs_fail(err, CS_ENONAME, "layers: ${%.80s}: no such key; did you mean ${%s}?", word,
-                       near);
-    return cs_fail(err, CS_ENONAME, "layers: ${%.80s}: no such key; give it in [model]", word);
-}
-
-const char *sweep_grid_layers(struct grid *grid, const char *text, struct cs_buf *buf,
-                              struct cs_error *err)
-{
-    const char *name, *at;
-    size_t size;
-
-    buf->size = 0;
-    cs_buf_adds(buf, "");
-    while ((at = sweep_grid_reference(text, &name, &size)) != NULL &&
-           buf->size <= GRID_MAX_LAYERS) {
-        char word[128];
-        snprintf(word, sizeof word, "%.*s", size < sizeof word ? (int) size : 0, name);
-        const struct grid_key *key = sweep_grid_key_find(grid, word);
-        if (!key || !key->value || strcmp(word, "layers") == 0) {
-            report_reference(grid, name, size, err);
-            return NULL;
-        }
-        cs_buf_add(buf, text, (size_t) (at - text));
-        cs_buf_adds(buf, key->value);
-        text = name + size + 1;
-    }
-    cs_buf_adds(buf, text);
-    if (buf->size > GRID_MAX_LAYERS) {
-        cs_fail(err, CS_ERANGE, "layers: longer than %d bytes after ${...}", GRID_MAX_LAYERS);
-        return NULL;
-    }
-    return buf->data;
 }

@@ -2,6 +2,7 @@
 #ifndef SWEEP_GRID_IMPL_H
 #define SWEEP_GRID_IMPL_H
 
+#include "common/cs_expr.h"
 #include "sweep/grid.h"
 
 struct cs_param;
@@ -25,8 +26,41 @@ const char *sweep_grid_group_section(struct grid *grid, const char *key);
 /* grid_patch.c: presets and the command line over the entries. */
 void sweep_grid_patch(struct grid *grid, const struct sweep_plan_input *input);
 
+/* Would the value read back from sweep.ini? Not with line ends, comment signs, control bytes, bad UTF-8. */
+bool sweep_grid_can_be_written(struct grid *grid, const char *value);
+
+/* grid_env.c: text with every ${env:...} replaced, or NULL with a fault at the line; *note: what they were, or NULL. */
+const char *sweep_grid_env(struct grid *grid, const char *key, const char *text, int line,
+                           const char **note);
+
+/* grid_text.c: ${name}s and expressions in values. */
+
+/* The next ${name} or the next word of a text, which moves on; NULL: no more. */
+const char *sweep_grid_next_reference(struct grid *grid, const char **text);
+const char *sweep_grid_next_word(struct grid *grid, const char **text);
+
+/* Is the value of the alternative made at each point? */
+bool sweep_grid_is_formula(const char *text);
+
+/* NULL with a fault recorded at the line where there is one. */
+struct grid_formula *sweep_grid_formula_create(struct grid *grid, const char *key, const char *text,
+                                               int line);
+
+/* The value of a key that has a formula at this point; without one (a fault is recorded) it is absent. */
+void sweep_grid_make_value(struct grid *grid, struct grid_key *key);
+
+/* cs_expr_lookup over the values of keys; context: the grid. */
+struct cs_expr_value sweep_grid_look_up(void *context, const char *name);
+
+/* grid_value.c: the shortest decimal within 1e-12 of value, relatively; 0 where value is nothing beside scale. */
+double sweep_grid_snap(double value, double scale);
+
 /* grid.c: what a name is. */
+struct grid_key *sweep_grid_key_get(struct grid *grid, const char *name); /* made when it is new */
 const struct cs_param *sweep_grid_sweep_key(const char *name);
+
+/* What is wrong with a name that a value or condition uses, such as "no such key; did you mean lr?"; NULL: nothing. */
+const char *sweep_grid_name_problem(struct grid *grid, const char *name);
 
 /* Is key a variable of the user's own: unknown to csweep, and some text refers to it? */
 bool sweep_grid_is_own(const struct grid *grid, const char *key);

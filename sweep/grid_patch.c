@@ -81,8 +81,7 @@ static void ignore_bad_line(void *context, const struct cs_error *err)
     (void) err;
 }
 
-/* Would the value read back from sweep.ini? Not with line ends, comment signs, control bytes, bad UTF-8. */
-static bool can_be_written(struct grid *grid, const char *value)
+bool sweep_grid_can_be_written(struct grid *grid, const char *value)
 {
     const char *text = cs_arena_printf(&grid->arena, "[x]\nx = %s\n", value);
     struct cs_ini ini;
@@ -102,7 +101,7 @@ static void collect_override(struct grid *grid, struct patches *patches, const c
     *equals = '\0';
     const struct grid_entry entry = {
         .key = cs_trim(key), .value = cs_trim(equals + 1), .line = line};
-    if (!can_be_written(grid, entry.value))
+    if (!sweep_grid_can_be_written(grid, entry.value))
         sweep_grid_fault(grid, line,
                          "%.80s: comments, control bytes and invalid UTF-8 are not allowed here",
                          entry.key);

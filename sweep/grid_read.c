@@ -438,7 +438,8 @@ static void include_file(const struct reading *from, const char *word, int line)
 
 static void include_files(const struct reading *from, const char *value, int line)
 {
-    char *list = cs_arena_strdup(&from->grid->arena, value);
+    const char *note, *files = sweep_grid_env(from->grid, "include", value, line, &note);
+    char *list = files ? cs_arena_strdup(&from->grid->arena, files) : NULL;
 
     for (char *word = strsep(&list, ","); word; word = strsep(&list, ",")) {
         word = cs_trim(word);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "common/cs_error.h"
-#include "sweep/grid.h"
+#include "sweep/grid_impl.h"
 
 enum { SHOWN_FAULTS = 10, SHOWN = 120 };
 
@@ -88,7 +88,7 @@ static void add(struct list *list, const char *text, double num, const char *wri
         list->capacity = list->capacity ? 2 * list->capacity : 8;
         list->values = cs_xrealloc(list->values, list->capacity * sizeof *list->values);
     }
-    list->values[list->count++] = (struct grid_value){text, num};
+    list->values[list->count++] = (struct grid_value){.text = text, .num = num};
     *slot = list->count;
 }
 
@@ -136,8 +136,7 @@ static void add_number(struct list *list, double number)
         add_own(list, text);
 }
 
-/* The shortest decimal within 1e-12 of value, relatively; 0 where value is nothing beside scale. */
-static double snap(double value, double scale)
+double sweep_grid_snap(double value, double scale)
 {
     char text[CS_DOUBLE_MAX];
 
@@ -172,7 +171,7 @@ static bool add_lin(struct list *list, const char *text, const double *a)
         const double t = (double) i / (double) (n - 1);
         add_number(list, i == 0       ? a[0]
                          : i == n - 1 ? a[1]
-                                      : snap(a[0] * (1 - t) + a[1] * t, scale));
+                                      : sweep_grid_snap(a[0] * (1 - t) + a[1] * t, scale));
     }
     return true;
 }
@@ -189,9 +188,10 @@ static bool add_log(struct list *list, const char *text, const double *a)
     const long double low = logl(a[0]), high = logl(a[1]);
     for (size_t i = 0; i < n; i++) {
         const long double t = (long double) i / (long double) (n - 1);
-        add_number(list, i == 0       ? a[0]
-                         : i == n - 1 ? a[1]
-                                      : snap((double) expl(low * (1 - t) + high * t), 0));
+        add_number(list, i == 0 ? a[0]
+                         : i == n - 1
+                             ? a[1]
+                             : sweep_grid_snap((double) expl(low * (1 - t) + high * t), 0));
     }
     return true;
 }
@@ -212,7 +212,7 @@ static bool add_range(struct list *list, const char *text, const double *a)
     const size_t n = (size_t) floor(span + 1e-9) + 1;
     const double scale = fmax(fabs(a[0]), fabs(a[1]));
     for (size_t i = 0; i < n; i++)
-        add_number(list, i == 0 ? a[0] : snap(a[0] + (double) i * a[2], scale));
+        add_number(list, i == 0 ? a[0] : sweep_grid_snap(a[0] + (double) i * a[2], scale));
     return true;
 }
 
@@ -326,22 +326,52 @@ static bool is_text(const struct list *list)
     return list->row_count == 0 || list->rows[0]->type == CS_TEXT;
 }
 
+/* An alternative that is made at each point. */
+static void add_formula(struct list *list, const char *text)
+{
+    static const struct cs_param as_text = {.name = "", .type = CS_TEXT, .def = ""};
+    struct cs_value value;
+    struct cs_error err;
+
+    if (list->row_count && !train_key_find(list->key, NULL)) {
+        if (*text == '=') /* of ${...} it is told already */
+            fault(list, "%s = %.120s: of the sweep, not of a trial, and can have no expression",
+                  list->key, text);
+        list->faults++;
+        return;
+    }
+    const int before = (int) list->grid->faults.count;
+    struct grid_formula *formula =
+        sweep_grid_formula_create(list->grid, list->key, text, list->line);
+    list->faults += (int) list->grid->faults.count - before;
+    if (!formula)
+        return;
+    if (cs_param_parse(&value, &as_text, text, &list->grid->arena, &err) < 0) {
+        fault(list, "%s = %.120s: %s", list->key, text, err.detail);
+        return;
+    }
+    const size_t count = list->count;
+    add(list, value.text, NAN, text);
+    if (list->count > count)
+        list->values[count].formula = formula;
+}
+
 static void add_alternative(struct list *list, char *text)
 {
     const size_t size = strlen(text);
 
     if (*text == '=') {
-        fault(list, "%s = %.120s: derived values are not built yet", list->key, text);
-    } else if (strstr(text, "${env:")) {
-        fault(list, "%s = %.120s: ${env:...} is not built yet", list->key, text);
-    } else if (strstr(text, "${") && strcmp(list->key, "layers") != 0) {
-        fault(list, "%s = %.120s: ${...} is read in layers only", list->key, text);
+        add_formula(list, text);
     } else if (is_text(list) && size >= 2 && text[0] == '"' && text[size - 1] == '"') {
         text[size - 1] = '\0';
-        if (list->row_count)
+        if (sweep_grid_is_formula(text + 1))
+            add_formula(list, text + 1);
+        else if (list->row_count)
             add_declared(list, text + 1);
         else
             add_own(list, text + 1);
+    } else if (strstr(text, "${")) {
+        add_formula(list, text);
     } else if (takes_numbers(list) && add_as_range(list, text)) {
         return;
     } else if (list->row_count) {

@@ -61,7 +61,6 @@ struct builder {
     } * unique;
     size_t unique_count, unique_capacity;
     struct train_setting *settings; /* to work in: room for a point's */
-    struct cs_buf layers;           /* to work in */
     const char *default_metric;     /* of the first point */
 };
 
@@ -227,27 +226,17 @@ static bool is_consequence(const struct grid *grid, const struct grid_key *key)
     return false;
 }
 
-/* The settings of the restored point; SIZE_MAX with *err set. */
-static size_t collect_settings(struct builder *b, struct cs_error *err)
+/* The settings of the restored point. */
+static size_t collect_settings(struct builder *b)
 {
-    struct grid *grid = &b->grid;
+    const struct grid *grid = &b->grid;
     size_t count = 0;
 
-    b->layers.size = 0;
     for (size_t i = 0; i < grid->key_count; i++) {
         const struct grid_key *key = grid->keys[i];
-        if (!key->def || key->own)
-            continue;
-        const char *value = key->value;
-        const int line = key->def->entry->value_line;
-        if (strcmp(key->name, "layers") == 0 && strstr(value, "${")) {
-            value = sweep_grid_layers(grid, value, &b->layers, err);
-            if (!value) {
-                err->line = line;
-                return SIZE_MAX;
-            }
-        }
-        b->settings[count++] = (struct train_setting){key->name, value, line};
+        if (key->def && key->value && !key->own)
+            b->settings[count++] =
+                (struct train_setting){key->name, key->value, key->def->entry->value_line};
     }
     return count;
 }
@@ -277,12 +266,8 @@ static struct train_spec *create_spec(struct builder *b)
     struct cs_error err = {0};
     struct train_spec *spec = NULL;
     const uint64_t seed = b->seeds ? b->seeds[0] : 0;
-    size_t count = collect_settings(b, &err);
+    size_t count = collect_settings(b);
 
-    if (count == SIZE_MAX) {
-        sweep_grid_fault(&b->grid, err.line, "%s", err.detail);
-        return NULL;
-    }
     for (int i = 0; i < TRIES; i++) {
         err = (struct cs_error){0};
         if (train_spec_create_shared(&spec, b->plan->shared, b->settings, count, seed, &err) == 0)
@@ -326,13 +311,16 @@ static void collect_params(struct builder *b, struct sweep_point *point,
         if (key->code == 0)
             continue;
         struct sweep_param *param = &point->params[point->param_count++];
-        const bool inserted = !key->own && strstr(key->value, "${");
+        const char *shown = sweep_grid_shown(key);
         param->key = key->name;
         param->own = key->own;
-        param->value = key->own || inserted ? key->value : train_spec_get(spec, key->name);
+        if (!key->own && shown == key->value)
+            param->value = train_spec_get(spec, key->name);
+        else /* a value that was made is kept by the key for this point alone */
+            param->value = train_shared_text(b->plan->shared, shown);
+        if (shown != key->value)
+            param->inserted = train_spec_get(spec, key->name);
         param->numeric = is_number(key) && cs_parse_double(&param->num, param->value);
-        if (inserted)
-            point->layers = train_spec_get(spec, "layers");
     }
 }
 
@@ -409,10 +397,9 @@ struct train_spec *sweep_trial_spec(const struct sweep_plan *plan, const struct 
 
     for (size_t i = 0; i < point->param_count; i++) {
         const struct sweep_param *param = &point->params[i];
-        const bool layers = point->layers && strcmp(param->key, "layers") == 0;
         if (!param->own)
-            settings[count++] =
-                (struct train_setting){param->key, layers ? point->layers : param->value, 0};
+            settings[count++] = (struct train_setting){
+                param->key, param->inserted ? param->inserted : param->value, 0};
     }
     if (train_spec_create_shared(&spec, plan->shared, settings, count, trial->seed, &err) < 0) {
         fprintf(stderr, "csweep: %s: %s\n", trial->name, err.detail);
@@ -666,6 +653,8 @@ static char *resolve(const struct builder *b)
             cs_buf_addf(&out, "name = %s\n", b->plan->name);
             named = true;
         }
+        if (entry->env)
+            cs_buf_addf(&out, "; of the environment: %s\n", entry->env);
         cs_buf_addf(&out, "%s =%s%s\n", entry->key, *entry->value ? " " : "", entry->value);
     }
     free(placed);
@@ -756,7 +745,6 @@ int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *in
     free(b.unique);
     free(b.seeds);
     free(b.settings);
-    cs_buf_clear(&b.layers);
     cs_table_clear(&b.ids);
     b.plan->arena = b.grid.arena;
     b.grid.arena = (struct cs_arena){0};

@@ -19,6 +19,7 @@ struct cs_expr;
 
 struct sweep_param {
     const char *key, *value; /* canonical */
+    const char *inserted;    /* of a text with ${name}s: with their values put in; else NULL */
     double num;              /* where numeric */
     bool numeric, own;       /* own: a ${name} of [model], no setting of the trial */
     bool
@@ -37,7 +38,6 @@ struct sweep_point {
     const char *shape_key;      /* spec->shape_key; one pointer */
     const char *dataset, *path; /* one pointer each */
     const char *const *tags;    /* train_spec_tags */
-    const char *layers;         /* with every ${name} put in; NULL: as in params */
     struct sweep_param
         *params; /* settings written in the grid and in force here, file order, and own ${name}s */
     size_t param_count;
