@@ -102,6 +102,9 @@ struct ckpt_checkpoint {
  * CS_ENONAME: no such tag. CS_ECORRUPT: the ref or any object behind it is missing, cut or altered.
  */
 int ckpt_load(ckpt_checkpoint **out, ckpt_store *store, const char *tag, struct cs_error *err);
+/* The same with but one of its files (or none of that name); NULL: all. */
+int ckpt_load_file(ckpt_checkpoint **out, ckpt_store *store, const char *tag, const char *name,
+                   struct cs_error *err);
 void ckpt_checkpoint_free(ckpt_checkpoint *checkpoint); /* NULL is fine */
 
 /* NULL when there is no such file. */

@@ -180,7 +180,7 @@ static int load_file(struct loaded *out, ckpt_store *store, const git_tree_entry
     return 0;
 }
 
-static int load_opened(ckpt_checkpoint **out, ckpt_store *store, const char *tag,
+static int load_opened(ckpt_checkpoint **out, ckpt_store *store, const char *tag, const char *name,
                        const struct opened *opened, struct cs_error *err)
 {
     const size_t count = git_tree_entrycount(opened->tree);
@@ -193,8 +193,11 @@ static int load_opened(ckpt_checkpoint **out, ckpt_store *store, const char *tag
     loaded->face.files = loaded->files;
     loaded->face.ids = cs_arena_alloc(&loaded->arena, (count + 1) * sizeof *loaded->face.ids);
     git_oid_tostr(loaded->face.commit, CKPT_ID_SIZE, git_commit_id(opened->commit));
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = load_file(loaded, store, git_tree_entry_byindex(opened->tree, i), err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const git_tree_entry *entry = git_tree_entry_byindex(opened->tree, i);
+        if (!name || strcmp(git_tree_entry_name(entry), name) == 0)
+            rc = load_file(loaded, store, entry, err);
+    }
     if (rc < 0)
         ckpt_checkpoint_free(&loaded->face);
     else
@@ -204,6 +207,12 @@ static int load_opened(ckpt_checkpoint **out, ckpt_store *store, const char *tag
 
 int ckpt_load(ckpt_checkpoint **out, ckpt_store *store, const char *tag, struct cs_error *err)
 {
+    return ckpt_load_file(out, store, tag, NULL, err);
+}
+
+int ckpt_load_file(ckpt_checkpoint **out, ckpt_store *store, const char *tag, const char *name,
+                   struct cs_error *err)
+{
     char ref[CKPT_REF_SIZE];
     struct opened opened = {0};
 
@@ -212,7 +221,7 @@ int ckpt_load(ckpt_checkpoint **out, ckpt_store *store, const char *tag, struct 
     snprintf(ref, sizeof ref, CKPT_TAGS "%s", tag);
     int rc = open_tree(&opened, store, ref, err);
     if (rc == 0)
-        rc = load_opened(out, store, tag, &opened, err);
+        rc = load_opened(out, store, tag, name, &opened, err);
     opened_clear(&opened);
     ckpt_unlock(store);
     return rc < 0 ? cs_fail_at(err, rc, tag, 0) : 0;

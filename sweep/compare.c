@@ -167,19 +167,26 @@ static void format_stats(char out[64], const double *x, int n)
         snprintf(out, 64, "%.4f +- %.4f", s.mean, s.std);
 }
 
+static void format_target(char out[64], const struct sweep_plan *plan, const struct point *p)
+{
+    const double mean = stats_of(p->target, p->reached).mean;
+
+    *out = '\0';
+    if (*plan->target_text && p->reached == 0)
+        snprintf(out, 64, "never");
+    else if (*plan->target_text && p->reached == p->n)
+        snprintf(out, 64, "%.1f", mean);
+    else if (*plan->target_text)
+        snprintf(out, 64, "%.1f (%d of %d)", mean, p->reached, p->n);
+}
+
 static void print_row(const struct sweep_plan *plan, const struct point *p, int width, int lr_width)
 {
-    char last[64], best[64], target[64] = "";
+    char last[64], best[64], target[64];
 
     format_stats(last, p->last, p->n);
     format_stats(best, p->best, p->n);
-    if (*plan->target_text && p->reached == 0)
-        snprintf(target, sizeof target, "never");
-    else if (*plan->target_text && p->reached == p->n)
-        snprintf(target, sizeof target, "%.1f", stats_of(p->target, p->reached).mean);
-    else if (*plan->target_text)
-        snprintf(target, sizeof target, "%.1f (%d of %d)", stats_of(p->target, p->reached).mean,
-                 p->reached, p->n);
+    format_target(target, plan, p);
     printf("%-*s  %-*s  %-18s  %-18s  %5d%s%s%s\n", width, p->group, lr_width, *p->lr ? p->lr : "-",
            last, best, p->n, *target ? "  " : "", target,
            p->bad ? "  (some trials failed or diverged)" : "");
@@ -225,6 +232,48 @@ void sweep_compare_print(const struct sweep_plan *plan, const struct sweep_state
         print_row(plan, best[i], width, lr_width);
     print_counts(plan, state);
     free(best);
+    free_points(&points);
+}
+
+/* As a cell of a Markdown table: a '|' would end it. */
+static void add_cell(struct cs_buf *out, const char *text)
+{
+    cs_buf_adds(out, " ");
+    for (; *text; text++)
+        cs_buf_addf(out, "%s%c", *text == '|' ? "\\" : "", *text);
+    cs_buf_adds(out, " |");
+}
+
+void sweep_compare_markdown(struct cs_buf *out, const struct sweep_plan *plan,
+                            const struct sweep_state *state)
+{
+    struct points points = collect(plan, state);
+    const bool target = *plan->target_text != '\0';
+    size_t count;
+    const struct point **rows = winners(plan, &points, &count);
+
+    cs_buf_addf(out, "| choice | best lr | final %s | best %s | seeds |", plan->metric,
+                plan->metric);
+    if (target) {
+        cs_buf_adds(out, " epochs to");
+        add_cell(out, plan->target_text);
+    }
+    cs_buf_addf(out, "\n| --- | --- | --- | --- | --- |%s\n", target ? " --- |" : "");
+    for (size_t i = 0; i < count; i++) {
+        const struct point *p = rows[i];
+        char cells[4][64];
+        format_stats(cells[0], p->last, p->n);
+        format_stats(cells[1], p->best, p->n);
+        snprintf(cells[2], sizeof cells[2], p->bad ? "%d of %d" : "%d", p->n, p->n + p->bad);
+        format_target(cells[3], plan, p);
+        cs_buf_adds(out, "|");
+        add_cell(out, p->group);
+        add_cell(out, *p->lr ? p->lr : "-");
+        for (int c = 0; c < (target ? 4 : 3); c++)
+            add_cell(out, cells[c]);
+        cs_buf_adds(out, "\n");
+    }
+    free(rows);
     free_points(&points);
 }
 

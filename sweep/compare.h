@@ -15,6 +15,10 @@
 /* The table on stdout, with counts of what failed or diverged. */
 void sweep_compare_print(const struct sweep_plan *plan, const struct sweep_state *state);
 
+/* The table as Markdown, appended. */
+void sweep_compare_markdown(struct cs_buf *out, const struct sweep_plan *plan,
+                            const struct sweep_state *state);
+
 /* The same as one line {"event":"sweep","rows":[...]} on stdout. */
 void sweep_compare_json_line(const struct sweep_plan *plan, const struct sweep_state *state);
 

@@ -144,7 +144,8 @@ void sweep_experiment_hash(char out[41], const struct sweep_plan *plan)
     struct keys keys = collect(plan);
     struct cs_buf text = {0};
 
-    cs_buf_addf(&text, "%s|%s|%s\n", plan->name, plan->description, plan->metric);
+    cs_buf_addf(&text, "%s|%s|%s%s\n", plan->name, plan->description, plan->metric,
+                plan->seed_count > 1 ? "|seeds" : "");
     for (size_t k = 0; k < keys.count; k++) {
         const struct tbw_hparam_info info = describe(plan, keys.name[k]);
         cs_buf_addf(&text, "%s:%d:%d", info.name, (int) info.kind, info.differs);
@@ -161,31 +162,63 @@ void sweep_experiment_hash(char out[41], const struct sweep_plan *plan)
     free(keys.name);
 }
 
+static bool is_of(const char *tag, const char *side)
+{
+    const char *slash = strchr(tag, '/');
+    return slash && strcmp(slash, side) == 0;
+}
+
 static size_t add_metrics(struct tbw_metric_info *out, size_t count, const struct charts *charts,
                           const char *side, enum tbw_dataset dataset)
 {
     for (size_t c = 0; c < charts->count; c++)
         for (size_t t = 0; t < CHART_TAGS && charts->list[c].tags[t] && count < METRICS_MAX; t++) {
-            const char *slash = strchr(charts->list[c].tags[t], '/');
-            if (slash && strcmp(slash, side) == 0)
+            if (is_of(charts->list[c].tags[t], side))
                 out[count++] =
                     (struct tbw_metric_info){charts->list[c].tags[t], NULL, NULL, dataset};
         }
     return count;
 }
 
-static int write_layout(tbw_writer *w, const struct charts *charts, struct cs_error *err)
+/* The validation tags as bands over the seeds, of the runs that seeds.h writes; how many. */
+static size_t make_bands(struct tbw_chart *out, const struct charts *charts, struct cs_arena *arena)
 {
-    struct tbw_chart list[CHARTS_MAX];
+    size_t count = 0;
+
+    for (size_t c = 0; c < charts->count; c++)
+        for (size_t t = 0; t < CHART_TAGS && charts->list[c].tags[t]; t++) {
+            const char *tag = charts->list[c].tags[t];
+            if (!is_of(tag, "/Val"))
+                continue;
+            struct tbw_band *band = cs_arena_alloc(arena, sizeof *band);
+            *band = (struct tbw_band){cs_arena_printf(arena, "Seeds/%s/mean", tag),
+                                      cs_arena_printf(arena, "Seeds/%s/low", tag),
+                                      cs_arena_printf(arena, "Seeds/%s/high", tag)};
+            out[count++] = (struct tbw_chart){.title = tag, .bands = band, .band_count = 1};
+        }
+    return count;
+}
+
+static int write_layout(tbw_writer *w, const struct charts *charts, bool seeds,
+                        struct cs_error *err)
+{
+    struct tbw_chart list[CHARTS_MAX], bands[CHARTS_MAX * CHART_TAGS];
+    struct cs_arena arena = {0};
 
     for (size_t c = 0; c < charts->count; c++) {
         size_t tags = 0;
         while (tags < CHART_TAGS && charts->list[c].tags[tags])
             tags++;
-        list[c] = (struct tbw_chart){charts->list[c].title, charts->list[c].tags, tags};
+        list[c] = (struct tbw_chart){
+            .title = charts->list[c].title, .tags = charts->list[c].tags, .tag_count = tags};
     }
-    const struct tbw_category category = {"training", list, charts->count};
-    return tbw_writer_layout(w, &category, 1, err);
+    const struct tbw_category categories[] = {
+        {"mean and standard deviation over the seeds", bands, make_bands(bands, charts, &arena)},
+        {"training", list, charts->count},
+    };
+    const int rc = tbw_writer_layout(w, categories + (seeds ? 0 : 1), seeds ? 2 : 1, err);
+    cs_arena_clear(&arena);
+    return rc;
 }
 
 static int write_all(tbw_writer *w, const struct sweep_plan *plan,
@@ -194,10 +227,11 @@ static int write_all(tbw_writer *w, const struct sweep_plan *plan,
     const struct charts charts = collect_charts(plan);
     struct tbw_metric_info metrics[METRICS_MAX];
     size_t metric_count = 1;
-    char best[128];
+    char best[128], shown[128];
 
     snprintf(best, sizeof best, "Best/%.100s", plan->metric);
-    metrics[0] = (struct tbw_metric_info){best, NULL, "best value of the trial", TBW_VALIDATION};
+    snprintf(shown, sizeof shown, "best %.100s", plan->metric);
+    metrics[0] = (struct tbw_metric_info){best, shown, "best value of the trial", TBW_VALIDATION};
     metric_count = add_metrics(metrics, metric_count, &charts, "/Val", TBW_VALIDATION);
     metric_count = add_metrics(metrics, metric_count, &charts, "/Train", TBW_TRAINING);
     const struct tbw_experiment experiment = {
@@ -209,7 +243,7 @@ static int write_all(tbw_writer *w, const struct sweep_plan *plan,
         .metric_count = metric_count,
     };
     CS_TRY(tbw_writer_experiment(w, &experiment, err));
-    CS_TRY(write_layout(w, &charts, err));
+    CS_TRY(write_layout(w, &charts, plan->seed_count > 1, err));
     struct cs_buf text = {0};
     cs_buf_addf(&text, "%s\n\n```\n%s\n```\n", plan->description, plan->resolved);
     const int rc = tbw_writer_text(w, "Sweep", 0, text.data, err);
@@ -286,4 +320,19 @@ int sweep_experiment_write(const struct sweep_plan *plan, const char *dir, struc
     free(keys.name);
     free(path);
     return rc;
+}
+
+int sweep_experiment_note(const char *dir, const char *tag, int64_t step, const char *text,
+                          struct cs_error *err)
+{
+    char *path = run_path(dir, highest_run(dir));
+    const struct tbw_options options = {.start_step = step};
+    tbw_writer *w = NULL;
+
+    int rc = tbw_writer_open(&w, path, &options, err);
+    if (rc == 0)
+        rc = tbw_writer_text(w, tag, step, text, err);
+    const int closed = tbw_writer_close(w, rc == 0 ? err : NULL);
+    free(path);
+    return rc < 0 ? rc : closed;
 }

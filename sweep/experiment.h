@@ -17,4 +17,8 @@ void sweep_experiment_hash(char out[41], const struct sweep_plan *plan);
 /* Write a new experiment run in dir and delete older ones. */
 int sweep_experiment_write(const struct sweep_plan *plan, const char *dir, struct cs_error *err);
 
+/* A text card beside it, in a file of its own. Steps from 1 on: step 0 is the experiment's. */
+int sweep_experiment_note(const char *dir, const char *tag, int64_t step, const char *text,
+                          struct cs_error *err);
+
 #endif

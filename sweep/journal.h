@@ -8,6 +8,7 @@
  *   trial  number, name, id, point, seed, params     a trial exists (once per trial, before its first start)
  *   start  number, attempt, epochs[, from]           given to a worker; from: it went on from this tag
  *   end    number, attempt, state, cause, detail, epoch, epochs, seconds, last, best, tags, target_epoch
+ *   seeds  point, of                                 mean and deviation over these seeds are written (seeds.h)
  *
  * Invariants
  *   1 Only the process that holds the lock of the open journal appends. Others read.

@@ -20,6 +20,7 @@
 #include "sweep/pool.h"
 #include "sweep/print.h"
 #include "sweep/progress.h"
+#include "sweep/seeds.h"
 #include "sweep/shares.h"
 #include "trainer/worker.h"
 #include "version.h"
@@ -49,6 +50,7 @@ struct run {
     sweep_pool *pool;
     sweep_progress *progress;
     struct sweep_shares shares;
+    sweep_seeds *seeds;
     sweep_longer *longer;
     const char *instance; /* of the CPU kernels */
     uv_loop_t loop;
@@ -169,11 +171,13 @@ static int freeze_grid(const struct run *r, struct cs_error *err)
     return rc;
 }
 
-static void take_best(struct run *r, const struct sweep_trial *trial,
+/* A trial that is over since before. */
+static void take_over(struct run *r, const struct sweep_trial *trial,
                       const struct sweep_record *record)
 {
     const double value = sweep_record_best(record, r->plan->metric, NULL);
 
+    sweep_seeds_over(r->seeds, trial, record->epoch);
     if (!sweep_is_better(r->plan->maximize, value, r->best))
         return;
     r->best = value;
@@ -207,6 +211,7 @@ static int open_places(struct run *r, struct cs_error *err)
 static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
 {
     struct sweep_state *state = NULL;
+    struct cs_error seeds;
     char experiment[41];
 
     CS_TRY(train_worker_check(&r->instance, err));
@@ -220,6 +225,8 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
         rc = sweep_experiment_write(plan, r->dir, err);
     r->items = cs_xcalloc(plan->trial_count + 1, sizeof *r->items);
     r->longer = sweep_longer_create(plan, state, r->store);
+    r->seeds =
+        sweep_seeds_create(&(struct sweep_seeds_place){plan, r->dir, r->store, r->journal, state});
     for (size_t i = 0; i < plan->trial_count && rc == 0; i++) {
         const struct sweep_record *record = sweep_state_find(state, plan->trials[i].id);
         if (!record)
@@ -227,11 +234,13 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
         if (!record || !sweep_record_is_over(record))
             add_item(r, &plan->trials[i], record);
         else
-            take_best(r, &plan->trials[i], record);
+            take_over(r, &plan->trials[i], record);
     }
     if (rc == 0)
         rc = journal_sweep(r, experiment,
                            err); /* last: flushes the trials; the experiment it names is written */
+    if (rc == 0 && sweep_seeds_write_all(r->seeds, &seeds) < 0)
+        sweep_print_error(&seeds);
     sweep_state_free(state);
     return rc;
 }
@@ -408,6 +417,20 @@ static void journal_or_break(struct run *r, json_t *line, bool sync)
         break_off(r, &err);
 }
 
+/* Mean and deviation over the seeds, when this was the last of its point. They hold up nothing when they fail. */
+static void write_seeds(struct run *r, const struct item *item, const json_t *report)
+{
+    const char *state = cs_json_get_text(report, "state", "failed");
+    struct cs_error err;
+
+    if (item->state != OVER || strcmp(state, "failed") == 0)
+        return;
+    sweep_seeds_over(r->seeds, item->trial, (int) cs_json_get_int(report, "epoch", 0));
+    if (sweep_seeds_write(r->seeds, item->trial, &err) < 0)
+        sweep_progress_message(r->progress, "csweep: mean over the seeds of %s: %s",
+                               item->trial->name, err.detail);
+}
+
 static void on_start(struct run *r, int slot, const struct item *item, const json_t *report)
 {
     json_t *line = json_object();
@@ -465,6 +488,7 @@ static void on_end(struct run *r, int slot, struct item *item, const json_t *rep
         journal_or_break(r, line, true);
     }
     r->garbage += cs_json_get_int(report, "superseded_bytes", 0);
+    write_seeds(r, item, report);
     tell_end(r, slot, item, report, item->state == OVER ? state : "interrupted");
     if (strcmp(state, "failed") == 0 && !no_space)
         tell_failure(r, item, cs_json_get_text(report, "detail", ""));
@@ -674,6 +698,23 @@ static void warn_of_slowness(const struct run *r)
         fprintf(stderr, "csweep: %s\n", warning);
 }
 
+/* The comparison as a text card, when something was trained. */
+static void write_comparison(const struct run *r, const struct sweep_state *state)
+{
+    struct cs_buf text = {0};
+    struct cs_error err;
+    int64_t over = 0;
+
+    for (size_t i = 0; i < state->count; i++)
+        over += sweep_record_is_over(&state->records[i]);
+    if (r->item_count == 0 || over == 0)
+        return;
+    sweep_compare_markdown(&text, r->plan, state);
+    if (sweep_experiment_note(r->dir, "Comparison", over, text.data, &err) < 0)
+        sweep_print_error(&err);
+    cs_buf_clear(&text);
+}
+
 static int finish(struct run *r)
 {
     const bool complete = !stopping(r);
@@ -693,6 +734,8 @@ static int finish(struct run *r)
         sweep_compare_json_line(r->plan, state);
     else if (complete && !r->options.quiet)
         sweep_compare_print(r->plan, state);
+    if (complete)
+        write_comparison(r, state);
     sweep_state_free(state);
     if (r->broken)
         return SWEEP_EXIT_ENVIRONMENT;
@@ -744,6 +787,7 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
     }
     sweep_shares_clear(&r.shares);
     sweep_longer_free(r.longer);
+    sweep_seeds_free(r.seeds);
     ckpt_store_close(r.store);
     sweep_journal_close(r.journal);
     sweep_progress_free(r.progress);

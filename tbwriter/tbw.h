@@ -140,10 +140,17 @@ int tbw_writer_experiment(tbw_writer *w, const struct tbw_experiment *experiment
 
 /* ---- the Custom Scalars page ---- */
 
+/* A line within its band: whole tags, whose steps must be the same in a run. */
+struct tbw_band {
+    const char *value, *lower, *upper;
+};
+
 struct tbw_chart {
     const char *title;
-    const char *const *tags; /* regular expressions, anchored at their start */
+    const char *const *tags; /* regular expressions, anchored at their start; or, without any, */
     size_t tag_count;
+    const struct tbw_band *bands;
+    size_t band_count;
 };
 
 struct tbw_category {

@@ -7,24 +7,59 @@
 #include "tbwriter/tbw_text.h"
 #include "tbwriter/tbw_writer_impl.h"
 
-static int make_chart(Tbw__LayoutChart **out, const struct tbw_chart *chart, struct cs_arena *arena,
-                      struct cs_error *err)
+static int make_lines(Tbw__LayoutMultiline **out, const struct tbw_chart *chart,
+                      struct cs_arena *arena, struct cs_error *err)
 {
-    Tbw__LayoutChart *made = cs_arena_alloc(arena, sizeof *made);
     Tbw__LayoutMultiline *lines = cs_arena_alloc(arena, sizeof *lines);
 
-    tbw__layout_chart__init(made);
     tbw__layout_multiline__init(lines);
-    CS_TRY(tbw_check_name("chart title", chart->title, err));
     lines->n_tag = chart->tag_count;
     lines->tag = cs_arena_alloc(arena, chart->tag_count * sizeof(char *));
     for (size_t i = 0; i < chart->tag_count; i++) {
         CS_TRY(tbw_check_name("tag expression", chart->tags[i], err));
         lines->tag[i] = (char *) chart->tags[i];
     }
+    *out = lines;
+    return 0;
+}
+
+static int make_bands(Tbw__LayoutMargin **out, const struct tbw_chart *chart,
+                      struct cs_arena *arena, struct cs_error *err)
+{
+    Tbw__LayoutMargin *margin = cs_arena_alloc(arena, sizeof *margin);
+
+    tbw__layout_margin__init(margin);
+    margin->n_series = chart->band_count;
+    margin->series = cs_arena_alloc(arena, chart->band_count * sizeof(void *));
+    for (size_t i = 0; i < chart->band_count; i++) {
+        Tbw__LayoutBand *band = margin->series[i] = cs_arena_alloc(arena, sizeof *band);
+        tbw__layout_band__init(band);
+        CS_TRY(tbw_check_name("tag", chart->bands[i].value, err));
+        CS_TRY(tbw_check_name("tag", chart->bands[i].lower, err));
+        CS_TRY(tbw_check_name("tag", chart->bands[i].upper, err));
+        band->value = (char *) chart->bands[i].value;
+        band->lower = (char *) chart->bands[i].lower;
+        band->upper = (char *) chart->bands[i].upper;
+    }
+    *out = margin;
+    return 0;
+}
+
+static int make_chart(Tbw__LayoutChart **out, const struct tbw_chart *chart, struct cs_arena *arena,
+                      struct cs_error *err)
+{
+    Tbw__LayoutChart *made = cs_arena_alloc(arena, sizeof *made);
+
+    tbw__layout_chart__init(made);
+    CS_TRY(tbw_check_name("chart title", chart->title, err));
     made->title = (char *) chart->title;
-    made->content_case = TBW__LAYOUT_CHART__CONTENT_MULTILINE;
-    made->multiline = lines;
+    if (chart->tag_count > 0 || chart->band_count == 0) {
+        made->content_case = TBW__LAYOUT_CHART__CONTENT_MULTILINE;
+        CS_TRY(make_lines(&made->multiline, chart, arena, err));
+    } else {
+        made->content_case = TBW__LAYOUT_CHART__CONTENT_MARGIN;
+        CS_TRY(make_bands(&made->margin, chart, arena, err));
+    }
     *out = made;
     return 0;
 }

@@ -2,11 +2,14 @@
 """run_tensorboard_sweep.py - a real sweep, one worker killed in the middle, in front of real TensorBoard servers.
 
 Both readers (--load_fast true, all checksums verified, and false) must show: every scalar of every run as in
-curve.csv, steps 1 to the last each once; the HParams experiment and its sessions, grouped by seed; the text card;
-no complaint about our files besides the Python reader's note on the resume. And both must show the same.
+curve.csv, steps 1 to the last each once; the HParams experiment and its sessions, grouped by seed; mean and standard
+deviation over the seeds as runs of their own; the text cards; the charts of Custom Scalars; no complaint about our
+files besides the Python reader's note on the resume. And both must show the same. The grid grown afterwards must show
+as one experiment with the new values, and the means must be over more seeds.
 """
 
 import json
+import math
 import os
 import struct
 import sys
@@ -69,9 +72,61 @@ def expected_curves(sweep, records):
     return curves
 
 
+def over_seeds(curves):
+    """{run: {tag: {step: value}}} of the runs that hold mean and standard deviation."""
+    points, runs = {}, {}
+    for name, series in curves.items():
+        points.setdefault(name.split(",", 1)[1].rpartition(",seed=")[0], []).append(series)
+    for point, seeds in points.items():
+        mean, std = {}, {}
+        for tag in seeds[0]:
+            if tag in ("Learning_Rate", "Grad/Norm") or tag.startswith("Best/"):
+                continue
+            for step in seeds[0][tag]:
+                values = [series[tag][step] for series in seeds]
+                center = sum(values) / len(values)
+                spread = math.sqrt(sum((v - center) ** 2 for v in values) / (len(values) - 1))
+                mean.setdefault(tag, {})[step] = center
+                for what, value in (("mean", center), ("std", spread), ("low", center - spread), ("high", center + spread)):
+                    std.setdefault(f"Seeds/{tag}/{what}", {})[step] = value
+        runs[f"_sweep/mean,{point}"], runs[f"_sweep/std,{point}"] = mean, std
+    return runs
+
+
+def check_seeds(server, checks, label, curves):
+    tags, answers = server.fetch("plugin/scalars/tags"), {}
+    for run, series in over_seeds(curves).items():
+        checks.equal(f"{label}: tags of {run}", sorted(tags.get(run, {})), sorted(series))
+        for tag in series:
+            answers[run, tag] = points = server.fetch("plugin/scalars/scalars", run=run, tag=tag)
+            checks.equal(f"{label}: steps of {run} {tag}", [p[1] for p in points], sorted(series[tag]))
+            worst = max((abs(p[2] - series[tag].get(p[1], math.inf)) for p in points), default=math.inf)
+            checks.near(f"{label}: values of {run} {tag}", worst, 0, 1e-6)
+    return answers
+
+
+def check_layout(server, checks, label, curves):
+    """The page's charts, and what each of them asks for."""
+    got = server.fetch("plugin/custom_scalars/layout")
+    charts = {c["title"]: c for category in got.get("category", []) for c in category["chart"]}
+    checks.equal(f"{label}: charts", sorted(charts), ["Accuracy/Val", "F1/Val", "Loss/Val", "accuracy", "f1", "learning rate", "loss"])
+    runs = over_seeds(curves)
+    for title in ("Accuracy/Val", "F1/Val", "Loss/Val"):
+        (band,) = charts[title]["margin"]["series"]
+        for run in (run for run in runs if run.startswith("_sweep/std,")):
+            for tag in band.values():
+                found = server.fetch("plugin/custom_scalars/scalars", run=run, tag=tag)["tag_to_events"]
+                checks.equal(f"{label}: {tag} in {run}", [len(v) for v in found.values()], [EPOCHS])
+    for title in ("accuracy", "loss", "learning rate"):
+        for tag in charts[title]["multiline"]["tag"]:
+            found = server.fetch("plugin/custom_scalars/scalars", run=next(iter(curves)), tag=tag)["tag_to_events"]
+            checks.true(f"{label}: {tag} in a trial", found.get(tag), str(found))
+    return got
+
+
 def check_scalars(server, checks, label, curves):
     tags, answers = server.fetch("plugin/scalars/tags"), {}
-    checks.equal(f"{label}: runs", sorted(server.fetch("runs")), sorted(["_sweep", *curves]))
+    checks.equal(f"{label}: runs", sorted(server.fetch("runs")), sorted(["_sweep", *curves, *over_seeds(curves)]))
     for run, series in curves.items():
         checks.equal(f"{label}: tags of {run}", sorted(tags.get(run, {})), sorted([*series, *TIMES]))
         for tag in [*series, *TIMES]:
@@ -86,8 +141,8 @@ def check_scalars(server, checks, label, curves):
 
 
 def check_text(server, checks, label, records):
-    tags = {run: found for run, found in server.fetch("plugin/text/tags").items() if found}
-    checks.equal(f"{label}: text cards", tags, {"_sweep": ["Sweep"], **{run: ["Config"] for run in records}})
+    tags = {run: sorted(found) for run, found in server.fetch("plugin/text/tags").items() if found}
+    checks.equal(f"{label}: text cards", tags, {"_sweep": ["Comparison", "Sweep"], **{run: ["Config"] for run in records}})
     answers = {}
     for run, record in records.items():
         (card,) = server.fetch("plugin/text/text", run=run, tag="Config")
@@ -99,6 +154,9 @@ def check_text(server, checks, label, records):
     (card,) = server.fetch("plugin/text/text", run="_sweep", tag="Sweep")
     checks.true(f"{label}: the grid in the sweep's card", "lr = 0.003, 0.03" in card["text"]
                 and "for the board" in card["text"], card["text"])
+    answers["comparison"] = card = server.fetch("plugin/text/text", run="_sweep", tag="Comparison")[-1]
+    for what in ("<th>choice</th>", "<td>optimizer=adam</td>", "<td>2</td>"):
+        checks.true(f"{label}: {what} in the comparison", what in card["text"], card["text"])
     return answers
 
 
@@ -156,6 +214,22 @@ def check_log(server, checks, label):
     checks.equal(f"{label}: resumes noted", notes, 0 if server.fast else 1)
 
 
+def check_grown(checks, sweep):
+    """One more rate and one more seed: a server that starts now shows one experiment, with all values."""
+    RATES.append("0.1")
+    SEEDS.append("2")
+    harness.must_run(sweep, "--quiet", "lr=" + ",".join(RATES), "seeds=3")
+    records = artifacts.trials(sweep.dir)
+    curves = expected_curves(sweep, records)
+    checks.equal("trials of the grown grid", len(records), len(RATES) * len(OPTIMIZERS) * len(SEEDS))
+    with Server(sweep.dir, True) as server:
+        check_experiment(server, checks, "grown")
+        check_groups(server, checks, "grown", records, curves)
+        check_seeds(server, checks, "grown", curves)
+        (card,) = server.fetch("plugin/text/text", run="_sweep-2", tag="Comparison")
+        checks.true("grown: seeds in the comparison", "<td>3</td>" in card["text"], card["text"])
+
+
 def main():
     checks, folder = harness.Checks(), harness.scratch()
     sweep = run_sweep(checks, folder)
@@ -172,6 +246,7 @@ def main():
         label = "data server" if fast else "Python reader"
         with Server(sweep.dir, fast) as server:
             answers[fast] = {
+                "seeds": check_seeds(server, checks, label, curves), "layout": check_layout(server, checks, label, curves),
                 "scalars": check_scalars(server, checks, label, curves), "texts": check_text(server, checks, label, records),
                 "experiment": check_experiment(server, checks, label),
                 "groups": check_groups(server, checks, label, records, curves),
@@ -179,6 +254,7 @@ def main():
             check_log(server, checks, label)
     for what, answer in answers[True].items():
         checks.equal(f"both readers: {what}", answer, answers[False][what])
+    check_grown(checks, sweep)
     checks.finish()
 
 

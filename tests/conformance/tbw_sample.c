@@ -68,7 +68,8 @@ static int add_experiment(tbw_writer *w, struct cs_error *err)
 static int write_sweep(const char *logdir, struct cs_error *err)
 {
     static const char *const losses[] = {"Loss/Train", "Loss/Val"}, *const best[] = {"Best/.*"};
-    const struct tbw_chart charts[] = {{"Loss", losses, 2}, {"Best", best, 1}};
+    const struct tbw_chart charts[] = {{.title = "Loss", .tags = losses, .tag_count = 2},
+                                       {.title = "Best", .tags = best, .tag_count = 1}};
     const struct tbw_category category = {"Learning", charts, 2};
     const struct tbw_scalar done = {"Trials/Done", TRIALS, NULL};
     tbw_writer *w = NULL;

@@ -297,8 +297,11 @@ static void test_experiment__refusals(void **state)
 static void test_layout__comes_back(void **state)
 {
     static const char *const tags[] = {"Loss/Train", "Loss/Val"}, *const one[] = {"Accuracy/.*"};
-    const struct tbw_chart charts[] = {{"Loss", tags, 2}, {"Accuracy", one, 1}};
-    const struct tbw_category categories[] = {{"Learning", charts, 2}, {"None", NULL, 0}};
+    static const struct tbw_band band[] = {{"mean", "low", "high"}};
+    const struct tbw_chart charts[] = {{.title = "Loss", .tags = tags, .tag_count = 2},
+                                       {.title = "Accuracy", .tags = one, .tag_count = 1},
+                                       {.title = "Band", .bands = band, .band_count = 1}};
+    const struct tbw_category categories[] = {{"Learning", charts, 3}, {"None", NULL, 0}};
     struct fixture f;
 
     (void) state;
@@ -314,11 +317,15 @@ static void test_layout__comes_back(void **state)
     assert_non_null(layout);
     assert_int_equal(layout->n_category, 2);
     assert_string_equal(layout->category[0]->title, "Learning");
-    assert_int_equal(layout->category[0]->n_chart, 2);
+    assert_int_equal(layout->category[0]->n_chart, 3);
     assert_string_equal(layout->category[0]->chart[0]->title, "Loss");
     assert_int_equal(layout->category[0]->chart[0]->multiline->n_tag, 2);
     assert_string_equal(layout->category[0]->chart[0]->multiline->tag[1], "Loss/Val");
     assert_string_equal(layout->category[0]->chart[1]->multiline->tag[0], "Accuracy/.*");
+    assert_int_equal(layout->category[0]->chart[2]->margin->n_series, 1);
+    assert_string_equal(layout->category[0]->chart[2]->margin->series[0]->value, "mean");
+    assert_string_equal(layout->category[0]->chart[2]->margin->series[0]->lower, "low");
+    assert_string_equal(layout->category[0]->chart[2]->margin->series[0]->upper, "high");
     assert_int_equal(layout->category[1]->n_chart, 0);
     tbw__layout__free_unpacked(layout, NULL);
     teardown(&f);

@@ -299,7 +299,8 @@ static void test_utf8__refused_everywhere(void **state)
         const struct tbw_hvalue name = {bad, TBW_FLOAT, NULL, 1};
         const struct tbw_hvalue text = {"ok", TBW_STRING, bad, 0};
         const struct tbw_hvalue ok = {"ok", TBW_FLOAT, NULL, 1};
-        const struct tbw_chart chart = {"ok", &bad, 1}, bad_chart = {bad, NULL, 0};
+        const struct tbw_chart chart = {.title = "ok", .tags = &bad, .tag_count = 1},
+                               bad_chart = {.title = bad};
         const struct tbw_category categories[] = {
             {"ok", &chart, 1}, {"ok", &bad_chart, 1}, {bad, NULL, 0}};
         assert_int_equal(add(f.w, bad, 1, 1, NULL), CS_EPARSE);
