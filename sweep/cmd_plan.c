@@ -7,6 +7,7 @@
 #include "common/cs_error.h"
 #include "common/cs_json.h"
 #include "sweep/cmd.h"
+#include "sweep/explain.h"
 #include "sweep/plan.h"
 #include "sweep/print.h"
 
@@ -217,7 +218,21 @@ static void print_table(const struct sweep_plan *plan)
     free(keys);
 }
 
-static int print_plan(const struct sweep_plan_input *input, enum format format)
+static int print_explanation(const struct sweep_plan_input *input, const char *key)
+{
+    struct cs_buf text = {0};
+    struct cs_error err;
+
+    if (sweep_explain(&text, input, key, &err) < 0)
+        return sweep_usage(&sweep_command_plan, "--explain %s", err.detail);
+    fputs(text.data, stdout);
+    cs_buf_clear(&text);
+    return SWEEP_EXIT_OK;
+}
+
+/* explained: the key to explain instead, or NULL. */
+static int print_plan(const struct sweep_plan_input *input, enum format format,
+                      const char *explained)
 {
     struct sweep_plan *plan;
     struct sweep_faults faults = {0};
@@ -233,7 +248,10 @@ static int print_plan(const struct sweep_plan_input *input, enum format format)
     }
     for (size_t i = 0; i < plan->warning_count; i++)
         fprintf(stderr, "csweep: warning: %s\n", plan->warnings[i]);
-    if (format == JSON)
+    int status = SWEEP_EXIT_OK;
+    if (explained)
+        status = print_explanation(input, explained);
+    else if (format == JSON)
         print_json(plan);
     else if (format == CSV)
         print_csv(plan);
@@ -244,19 +262,19 @@ static int print_plan(const struct sweep_plan_input *input, enum format format)
         fputs("csweep: cannot write the plan\n", stderr);
         return SWEEP_EXIT_ENVIRONMENT;
     }
-    return SWEEP_EXIT_OK;
+    return status;
 }
 
 static int run_plan(int argc, char **argv)
 {
-    static const struct option options[] = {{"preset", required_argument, NULL, 'p'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"csv", no_argument, NULL, 'c'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"preset", required_argument, NULL, 'p'}, {"explain", required_argument, NULL, 'e'},
+        {"json", no_argument, NULL, 'j'},         {"csv", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     const char **presets = cs_xcalloc((size_t) argc, sizeof *presets);
     struct sweep_plan_input input = {.presets = presets};
     enum format format = TABLE;
+    const char *explained = NULL;
     int rc = -1;
 
     opterr = 0;
@@ -264,6 +282,8 @@ static int run_plan(int argc, char **argv)
     for (int c; rc < 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'p')
             presets[input.preset_count++] = optarg;
+        else if (c == 'e')
+            explained = optarg;
         else if (c == 'j' || c == 'c')
             format = c == 'j' ? JSON : CSV;
         else if (c == 'h')
@@ -275,11 +295,13 @@ static int run_plan(int argc, char **argv)
     }
     if (rc < 0 && optind >= argc)
         rc = sweep_usage(&sweep_command_plan, "no grid file given");
+    if (rc < 0 && explained && format != TABLE)
+        rc = sweep_usage(&sweep_command_plan, "--explain is neither --json nor --csv");
     if (rc < 0) {
         input.path = argv[optind];
         input.overrides = (const char *const *) &argv[optind + 1];
         input.override_count = (size_t) (argc - optind - 1);
-        rc = print_plan(&input, format);
+        rc = print_plan(&input, format, explained);
     }
     free(presets);
     return rc;
@@ -290,12 +312,16 @@ const struct sweep_command sweep_command_plan = {
     .summary = "print every trial a grid file asks for; writes nothing",
     .help =
         "usage: csweep plan GRID.ini [KEY=VALUE ...] [--preset NAME] [--json | --csv]\n"
+        "       csweep plan GRID.ini [KEY=VALUE ...] [--preset NAME] --explain KEY\n"
         "\n"
         "Print the trials that would run: their numbers, the settings that vary, their count.\n"
         "Nothing is written and nothing trained.\n"
         "\n"
         "  KEY=VALUE      replace a key of the file, with the same syntax: lr=0.1,0.01 seeds=1\n"
         "  --preset NAME  apply [preset NAME] of the file; may be repeated, applied in order\n"
+        "  --explain KEY  instead: everything that gives KEY a value, in order of precedence, "
+        "with\n"
+        "                 its place, and what counts at how many points\n"
         "  --json         one JSON object: sweep, points, trials, axes, trial\n"
         "  --csv          one line a trial: number, name, id, seed, every setting\n"
         "\n"
