@@ -83,7 +83,7 @@ static const char **collect_keys(const struct sweep_plan *plan, bool varying, si
             size_t k = 0;
             if (varying && !trial->params[i].varies)
                 continue;
-            while (k < *count && strcmp(keys[k], trial->params[i].key) != 0)
+            while (k < *count && keys[k] != trial->params[i].key)
                 k++;
             if (k == *count) {
                 keys = cs_xrealloc(keys, (*count + 1) * sizeof *keys);
@@ -101,7 +101,7 @@ static const char **collect_keys(const struct sweep_plan *plan, bool varying, si
 static const char *value_of(const struct sweep_trial *trial, const char *key)
 {
     for (size_t i = 0; i < trial->param_count; i++) {
-        if (strcmp(trial->params[i].key, key) == 0)
+        if (trial->params[i].key == key)
             return trial->params[i].value;
     }
     return NULL;
@@ -148,10 +148,15 @@ static int column_width(const struct sweep_plan *plan, const char *key)
 /* A cell of that width; a text too long ends in "...". */
 static void add_cell(struct cs_buf *row, const char *text, int width)
 {
-    if (strlen(text) <= (size_t) width)
-        cs_buf_addf(row, "  %-*s", width, text);
+    static const char blanks[COLUMN_MAX + 1] = "                                        ";
+    const size_t size = strlen(text), room = (size_t) width;
+
+    cs_buf_add(row, "  ", 2);
+    cs_buf_add(row, text, size <= room ? size : room - 3);
+    if (size <= room)
+        cs_buf_add(row, blanks, room - size);
     else
-        cs_buf_addf(row, "  %.*s...", width - 3, text);
+        cs_buf_add(row, "...", 3);
 }
 
 static void print_row(struct cs_buf *row)

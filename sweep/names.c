@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checkpoints/ckpt.h"
+#include "common/cs_table.h"
 #include "sweep/plan.h"
 
 enum { HASH_DIGITS = 8, PLAIN_MAX = 32, SWEEP_MAX = 100 };
@@ -23,36 +24,62 @@ static void add_hash(struct cs_buf *out, const char *text)
     cs_buf_add(out, id, HASH_DIGITS);
 }
 
-/* Numbers, also several with blanks between, and short words are readable; all else is a hash. */
-static void add_value(struct cs_buf *out, const char *value)
-{
-    size_t size = 0;
-    bool words = true, numbers = true;
+/* Names on their way: buffers to work in, and texts that were hashed already. */
+struct naming {
+    struct sweep_plan *plan;
+    const struct sweep_point *point; /* whose parameters are in `params` */
+    struct cs_buf params, name;
+    struct cs_table hashes;
+};
 
-    for (; value[size]; size++) {
-        words = words && is_plain_char(value[size]);
-        numbers = numbers && strchr("0123456789.+-einf ", value[size]) != NULL;
+static void add_known_hash(struct naming *n, const char *text)
+{
+    struct cs_table_slot *slot = cs_table_add(&n->hashes, text);
+
+    if (!slot->text) {
+        struct cs_buf hash = {0};
+        add_hash(&hash, text);
+        slot->text = text;
+        slot->item = cs_arena_strdup(&n->plan->arena, hash.data);
+        cs_buf_clear(&hash);
     }
-    if (size == 0 || size > PLAIN_MAX || (!words && !numbers)) {
-        add_hash(out, value);
-        return;
-    }
-    for (const char *p = value; *p; p++)
-        cs_buf_add(out, *p == ' ' ? "_" : p, 1);
+    cs_buf_adds(&n->params, slot->item);
 }
 
-static void add_params(struct cs_buf *out, const struct sweep_plan *plan,
-                       const struct sweep_trial *trial)
+/* Numbers, also several with blanks between, and short words are readable; all else is a hash. */
+static void add_value(struct naming *n, const char *value)
 {
+    const size_t size = strlen(value);
+    bool words = true;
+
+    for (size_t i = 0; i < size && words; i++)
+        words = is_plain_char(value[i]);
+    if (size == 0 || size > PLAIN_MAX || (!words && strspn(value, "0123456789.+-einf ") != size)) {
+        add_known_hash(n, value);
+        return;
+    }
+    cs_buf_add(&n->params, value, size);
+    for (char *p = n->params.data + n->params.size - size; *p; p++)
+        *p = *p == ' ' ? '_' : *p;
+}
+
+/* Parameters are the same for the seeds of a point. */
+static void set_params(struct naming *n, const struct sweep_trial *trial)
+{
+    if (n->point == trial->point)
+        return;
+    n->point = trial->point;
+    n->params.size = 0;
+    cs_buf_adds(&n->params, "");
     for (size_t i = 0; i < trial->param_count; i++) {
         const struct sweep_param *param = &trial->params[i];
         if (!param->varies)
             continue;
-        cs_buf_addf(out, ",%s=", param->key);
-        add_value(out, param->value);
+        cs_buf_add(&n->params, ",", 1);
+        cs_buf_adds(&n->params, param->key);
+        cs_buf_add(&n->params, "=", 1);
+        add_value(n, param->value);
     }
-    if (plan->seed_count > 1)
-        cs_buf_addf(out, ",seed=%llu", (unsigned long long) trial->seed);
 }
 
 static void shorten(struct cs_buf *name)
@@ -68,30 +95,39 @@ static void shorten(struct cs_buf *name)
     cs_buf_clear(&hash);
 }
 
-static void name_trial(struct sweep_plan *plan, struct sweep_trial *trial, int number, int digits,
+static void name_trial(struct naming *n, struct sweep_trial *trial, int number, int digits,
                        bool grown)
 {
-    struct cs_buf name = {0};
-
-    cs_buf_addf(&name, "%0*d", digits, number);
-    const size_t bare = name.size;
-    add_params(&name, plan, trial);
-    if (grown && name.size == bare) /* "1000" would be a prefix of "10000,lr=0.1" */
-        cs_buf_addf(&name, ",id=%.*s", HASH_DIGITS, trial->id);
-    shorten(&name);
+    set_params(n, trial);
+    n->name.size = 0;
+    cs_buf_addf(&n->name, "%0*d", digits, number);
+    cs_buf_add(&n->name, n->params.data, n->params.size);
+    if (n->plan->seed_count > 1)
+        cs_buf_addf(&n->name, ",seed=%llu", (unsigned long long) trial->seed);
+    else if (grown && n->params.size == 0) /* "1000" would be a prefix of "10000,lr=0.1" */
+        cs_buf_addf(&n->name, ",id=%.*s", HASH_DIGITS, trial->id);
+    shorten(&n->name);
     trial->number = number;
-    trial->name = cs_arena_strdup(&plan->arena, name.data);
-    cs_buf_clear(&name);
+    trial->name = cs_arena_strdup(&n->plan->arena, n->name.data);
+}
+
+static void end_naming(struct naming *n)
+{
+    cs_buf_clear(&n->params);
+    cs_buf_clear(&n->name);
+    cs_table_clear(&n->hashes);
 }
 
 void sweep_names_create(struct sweep_plan *plan)
 {
+    struct naming naming = {.plan = plan};
     int digits = SWEEP_NAME_DIGITS;
 
     for (size_t limit = 9999; plan->trial_count > limit; limit = limit * 10 + 9)
         digits++;
     for (size_t i = 0; i < plan->trial_count; i++)
-        name_trial(plan, &plan->trials[i], (int) i + 1, digits, false);
+        name_trial(&naming, &plan->trials[i], (int) i + 1, digits, false);
+    end_naming(&naming);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -101,6 +137,7 @@ static int compare_ids(const void *a, const void *b)
 
 void sweep_plan_adopt(struct sweep_plan *plan, const struct sweep_known *known, size_t count)
 {
+    struct naming naming = {.plan = plan};
     int highest = 0;
 
     if (count == 0)
@@ -119,9 +156,10 @@ void sweep_plan_adopt(struct sweep_plan *plan, const struct sweep_known *known, 
             trial->number = old->number;
             trial->name = cs_arena_strdup(&plan->arena, old->name);
         } else {
-            name_trial(plan, trial, ++highest, SWEEP_NAME_DIGITS, true);
+            name_trial(&naming, trial, ++highest, SWEEP_NAME_DIGITS, true);
         }
     }
+    end_naming(&naming);
     free(sorted);
 }
 

@@ -18,7 +18,7 @@ struct cs_error;
 struct cs_expr;
 
 struct sweep_param {
-    const char *key, *value; /* canonical */
+    const char *key, *value; /* canonical; keys that are equal are one pointer in a plan */
     const char *inserted;    /* of a text with ${name}s: with their values put in; else NULL */
     double num;              /* where numeric */
     bool numeric, own;       /* own: a ${name} of [model], no setting of the trial */

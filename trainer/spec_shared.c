@@ -174,15 +174,13 @@ static const char *look_up(void *context, const char *key)
     return train_spec_get(context, key);
 }
 
-/* All that a schedule is made from. */
+/* All that a schedule is made from: its section is the last before the groups. */
 static const char *schedule_key(struct train_shared *shared, const struct train_spec *spec)
 {
+    size_t i = (size_t) spec->places[train_key_name("scheduler")];
+
     shared->text.size = 0;
-    for (size_t i = 0; i < spec->setting_count; i++) {
-        const int name = train_key_name(spec->settings[i].key);
-        size_t count;
-        if (name < 0 || strcmp(train_keys(&count)[name].section, "scheduler") != 0)
-            continue;
+    for (; i < spec->setting_count && !train_key_group_part(spec->settings[i].key); i++) {
         cs_buf_adds(&shared->text, spec->settings[i].value);
         cs_buf_add(&shared->text, "\n", 1);
     }
