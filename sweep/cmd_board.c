@@ -96,7 +96,7 @@ static bool takes_several(const struct sweep_state *state, const char *key)
     for (size_t r = 0; r < state->count; r++) {
         size_t i;
         const json_t *one;
-        json_array_foreach(state->records[r].params, i, one)
+        json_array_foreach(sweep_record_params(&state->records[r]), i, one)
         {
             const char *value = cs_json_get_text(one, "value", "");
             if (strcmp(cs_json_get_text(one, "key", ""), key) != 0)
@@ -117,7 +117,7 @@ static const char *colour_key(const struct sweep_state *state)
     for (size_t r = 0; r < state->count; r++) {
         size_t i;
         const json_t *one;
-        json_array_foreach(state->records[r].params, i, one)
+        json_array_foreach(sweep_record_params(&state->records[r]), i, one)
         {
             const char *key = cs_json_get_text(one, "key", "");
             const bool numeric = json_object_get(one, "num") != NULL;

@@ -27,7 +27,7 @@ static const char *param_value(const struct sweep_record *r, const char *key)
     size_t i;
     const json_t *one;
 
-    json_array_foreach(r->params, i, one)
+    json_array_foreach(sweep_record_params(r), i, one)
     {
         if (strcmp(cs_json_get_text(one, "key", ""), key) == 0)
             return cs_json_get_text(one, "value", "");
@@ -113,7 +113,7 @@ static json_t *record_json(const struct sweep_record *r)
     size_t i;
     const json_t *p;
 
-    json_array_foreach(r->params, i, p)
+    json_array_foreach(sweep_record_params(r), i, p)
     {
         json_t *num = json_object_get(p, "num");
         cs_json_set(params, cs_json_get_text(p, "key", ""),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cs_json.h"
+#include "common/cs_table.h"
 #include "sweep/print.h"
 
 struct stats {
@@ -140,18 +141,21 @@ static const struct point **winners(const struct sweep_plan *plan, const struct 
                                     size_t *count)
 {
     const struct point **best = cs_xcalloc(points->count + 1, sizeof(struct point *));
+    struct cs_table groups = {0};
 
     *count = 0;
     for (size_t i = 0; i < points->count; i++) {
         const struct point *p = &points->list[i];
-        size_t g = 0;
-        while (g < *count && strcmp(best[g]->group, p->group) != 0)
-            g++;
-        if (g == *count)
+        struct cs_table_slot *slot = cs_table_add(&groups, p->group);
+        if (!slot->text) {
+            slot->text = p->group;
+            slot->number = *count;
             best[(*count)++] = p;
-        else if (better(plan, p, best[g]))
-            best[g] = p;
+        } else if (better(plan, p, best[slot->number])) {
+            best[slot->number] = p;
+        }
     }
+    cs_table_clear(&groups);
     return best;
 }
 

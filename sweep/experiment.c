@@ -9,6 +9,7 @@
 
 #include "checkpoints/ckpt.h"
 #include "common/cs_error.h"
+#include "common/cs_table.h"
 #include "tbwriter/tbw.h"
 
 struct keys {
@@ -23,10 +24,12 @@ static struct keys collect(const struct sweep_plan *plan)
     size_t capacity = 0;
 
     for (size_t t = 0; t < plan->trial_count; t++) {
+        if (t > 0 && plan->trials[t].point == plan->trials[t - 1].point)
+            continue; /* another seed */
         for (size_t p = 0; p < plan->trials[t].param_count; p++) {
             const char *key = plan->trials[t].params[p].key;
             size_t i = 0;
-            while (i < keys.count && strcmp(keys.name[i], key) != 0)
+            while (i < keys.count && keys.name[i] != key)
                 i++;
             if (i < keys.count)
                 continue;
@@ -42,7 +45,7 @@ static struct keys collect(const struct sweep_plan *plan)
 static const struct sweep_param *find_param(const struct sweep_trial *trial, const char *key)
 {
     for (size_t p = 0; p < trial->param_count; p++) {
-        if (strcmp(trial->params[p].key, key) == 0)
+        if (trial->params[p].key == key)
             return &trial->params[p];
     }
     return NULL;
@@ -62,20 +65,22 @@ static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char
 {
     struct tbw_hvalue *domain = cs_xcalloc(plan->trial_count, sizeof *domain);
     struct tbw_hparam_info info = {.name = key, .domain = domain};
+    struct cs_table seen = {0};
 
     for (size_t t = 0; t < plan->trial_count; t++) {
         const struct sweep_param *p = find_param(&plan->trials[t], key);
-        size_t i = 0;
         if (!p)
             continue;
         info.kind = p->numeric ? TBW_FLOAT : TBW_STRING;
         info.differs |= p->varies;
-        while (i < info.domain_count && strcmp(domain[i].text, p->value) != 0)
-            i++;
-        if (i == info.domain_count)
-            domain[info.domain_count++] = (struct tbw_hvalue){
-                .name = key, .kind = info.kind, .text = p->value, .num = p->num};
+        struct cs_table_slot *slot = cs_table_add(&seen, p->value);
+        if (slot->text)
+            continue;
+        slot->text = p->value;
+        domain[info.domain_count++] =
+            (struct tbw_hvalue){.name = key, .kind = info.kind, .text = p->value, .num = p->num};
     }
+    cs_table_clear(&seen);
     if (info.kind == TBW_FLOAT)
         qsort(domain, info.domain_count, sizeof *domain, compare_numbers);
     return info;

@@ -26,31 +26,54 @@ static char *journal_path(const char *dir)
     return cs_xasprintf("%s/journal.jsonl", dir);
 }
 
-/* One line without its end; NULL when it is not a whole, undamaged record. */
-static json_t *parse_line(const char *line, size_t size)
+/* Is this line, without its end, a whole, undamaged record? */
+static bool is_whole(const char *line, size_t size)
 {
-    if (size < CRC_TAIL + 2 || memcmp(line + size - CRC_TAIL, CRC_KEY, strlen(CRC_KEY)) != 0)
-        return NULL;
+    char digits[9];
+
+    if (size < CRC_TAIL + 2 || memcmp(line + size - CRC_TAIL, CRC_KEY, strlen(CRC_KEY)) != 0 ||
+        memcmp(line + size - 2, "\"}", 2) != 0)
+        return false;
     const uint32_t crc =
         (uint32_t) crc32(0, (const unsigned char *) line, (unsigned) (size - CRC_TAIL));
-    char digits[9];
     snprintf(digits, sizeof digits, "%08x", crc);
-    if (memcmp(line + size - 10, digits, 8) != 0)
-        return NULL;
-    json_t *record = cs_json_read(line, size);
-    if (!json_is_object(record)) {
-        json_decref(record);
-        return NULL;
-    }
-    return record;
+    return memcmp(line + size - 10, digits, 8) == 0;
 }
 
 /*
- * All whole records; *good is the size of the file up to the end of the last one. Only the last line may be bad,
- * and only if nothing whole follows it.
+ * A whole line as JSON. The params of a trial, the most of a long journal, are left out and found in *params: they
+ * are its last member, and no name or id before them has a quote in it.
  */
-static int parse_all(json_t *out, size_t *good, const char *path, const char *data, size_t size,
-                     struct cs_error *err)
+static json_t *parse_line(struct sweep_written *params, const char *line, size_t size)
+{
+    static const char event[] = "\"event\":\"trial\"", key[] = ",\"params\":[";
+    const bool trial = memmem(line, size < 64 ? size : 64, event, strlen(event)) != NULL;
+    const char *at = trial ? memmem(line, size, key, strlen(key)) : NULL;
+    json_t *record;
+
+    if (!at) {
+        record = cs_json_read(line, size);
+    } else {
+        struct cs_buf head = {0};
+        cs_buf_add(&head, line, (size_t) (at - line));
+        cs_buf_add(&head, "}", 1);
+        record = cs_json_read(head.data, head.size);
+        cs_buf_clear(&head);
+        params->text = at + strlen(key) - 1;
+        params->size = (size_t) (line + size - CRC_TAIL - params->text);
+    }
+    if (json_is_object(record))
+        return record;
+    json_decref(record);
+    return NULL;
+}
+
+/*
+ * Look at every line; *good is the size of the file up to the end of the last whole one. Only the last line may be
+ * bad, and only if nothing whole follows it. state: gets the records; NULL: they are only checked.
+ */
+static int parse_all(struct sweep_state *state, size_t *good, const char *path, const char *data,
+                     size_t size, struct cs_error *err)
 {
     int number = 0, bad = 0;
 
@@ -58,20 +81,26 @@ static int parse_all(json_t *out, size_t *good, const char *path, const char *da
     for (size_t at = 0; at < size;) {
         const char *end = memchr(data + at, '\n', size - at);
         const size_t stop = end ? (size_t) (end - data) : size;
-        json_t *record = end ? parse_line(data + at, stop - at) : NULL;
+        bool whole = end && is_whole(data + at, stop - at);
+        json_t *record = NULL;
         number++;
-        if (record && bad)
+        if (whole && state) {
+            record =
+                parse_line(&state->params[json_array_size(state->lines)], data + at, stop - at);
+            whole = record != NULL;
+        }
+        if (whole && bad) {
             json_decref(record);
-        if (record && bad)
             return cs_fail_at(
                 err, cs_fail(err, CS_ECORRUPT, "damaged record; expected JSON with its crc"), path,
                 bad);
-        if (record) {
-            json_array_append_new(out, record);
-            *good = stop + 1;
-        } else if (!bad) {
-            bad = number;
         }
+        if (record)
+            json_array_append_new(state->lines, record);
+        if (whole)
+            *good = stop + 1;
+        else if (!bad)
+            bad = number;
         at = stop + 1;
     }
     return 0;
@@ -84,22 +113,29 @@ static int compare_numbers(const void *a, const void *b)
 
 static struct sweep_record *by_number(struct sweep_state *state, int number)
 {
-    for (size_t i = 0; i < state->count; i++) {
-        if (state->records[i].number == number)
-            return &state->records[i];
-    }
-    return NULL;
+    const struct sweep_record wanted = {.number = number};
+
+    return state->count
+               ? bsearch(&wanted, state->records, state->count, sizeof wanted, compare_numbers)
+               : NULL;
 }
 
-static void fold_trial(struct sweep_state *state, const json_t *line)
+static void fold_trial(struct sweep_state *state, const json_t *line, struct sweep_written *params)
 {
-    state->records[state->count++] = (struct sweep_record){
-        .number = (int) cs_json_get_int(line, "number", 0),
+    struct sweep_record *at = state->records + state->count++;
+    const int number = (int) cs_json_get_int(line, "number", 0);
+
+    for (; at > state->records && at[-1].number > number; at--)
+        at[0] = at[-1];
+    if (!params->text)
+        params->value = json_incref(json_object_get(line, "params"));
+    *at = (struct sweep_record){
+        .number = number,
         .name = cs_json_get_text(line, "name", ""),
         .id = cs_json_get_text(line, "id", ""),
         .point = cs_json_get_text(line, "point", ""),
         .seed = (uint64_t) cs_json_get_int(line, "seed", 0),
-        .params = json_object_get(line, "params"),
+        .params = params,
         .state = "queued",
         .cause = "",
         .detail = "",
@@ -137,7 +173,7 @@ static void fold(struct sweep_state *state)
             state->target = cs_json_get_text(line, "target", "");
             state->maximize = json_is_true(json_object_get(line, "maximize"));
         } else if (strcmp(event, "trial") == 0 && !r) {
-            fold_trial(state, line);
+            fold_trial(state, line, &state->params[i]);
         } else if (strcmp(event, "start") == 0 && r) {
             r->started = true;
             r->attempts++;
@@ -147,10 +183,15 @@ static void fold(struct sweep_state *state)
         }
     }
     for (i = 0; i < state->count; i++) {
-        if (state->records[i].started)
-            state->records[i].state = state->held ? "running" : "interrupted";
+        struct sweep_record *r = &state->records[i];
+        struct cs_table_slot *slot = cs_table_add(&state->ids, r->id);
+        if (r->started)
+            r->state = state->held ? "running" : "interrupted";
+        if (slot->text)
+            continue; /* the first of two counts */
+        slot->text = r->id;
+        slot->item = r;
     }
-    qsort(state->records, state->count, sizeof *state->records, compare_numbers);
 }
 
 /* Is the journal locked by some process? Asks, takes nothing. */
@@ -166,24 +207,32 @@ static bool is_held(const char *path)
     return held;
 }
 
+static size_t count_lines(const struct cs_buf *text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text->size; i++)
+        count += text->data[i] == '\n';
+    return count;
+}
+
 int sweep_state_load(struct sweep_state **out, const char *dir, struct cs_error *err)
 {
     char *path = journal_path(dir);
-    struct cs_buf data = {0};
-    struct sweep_state *state = NULL;
+    struct sweep_state *state = cs_xcalloc(1, sizeof *state);
     size_t good;
     int rc = 0;
 
+    state->lines = json_array();
+    state->sweep = state->metric = state->target = "";
     if (access(path, F_OK) < 0)
         rc = cs_fail(err, CS_ENONAME, "%s: no sweep here (no journal.jsonl)", dir);
     if (rc == 0)
-        rc = cs_read_file(&data, path, JOURNAL_MAX, err);
+        rc = cs_read_file(&state->text, path, JOURNAL_MAX, err);
     if (rc == 0) {
-        state = cs_xcalloc(1, sizeof *state);
-        state->lines = json_array();
-        state->sweep = state->metric = state->target = "";
         state->held = is_held(path);
-        rc = parse_all(state->lines, &good, path, data.data, data.size, err);
+        state->params = cs_xcalloc(count_lines(&state->text) + 1, sizeof *state->params);
+        rc = parse_all(state, &good, path, state->text.data, state->text.size, err);
     }
     if (rc == 0) {
         fold(state);
@@ -191,7 +240,6 @@ int sweep_state_load(struct sweep_state **out, const char *dir, struct cs_error 
     } else {
         sweep_state_free(state);
     }
-    cs_buf_clear(&data);
     free(path);
     return rc;
 }
@@ -200,7 +248,14 @@ void sweep_state_free(struct sweep_state *state)
 {
     if (!state)
         return;
+    for (size_t i = 0; i < state->count; i++) {
+        if (state->records[i].params)
+            json_decref(state->records[i].params->value);
+    }
     json_decref(state->lines);
+    cs_table_clear(&state->ids);
+    cs_buf_clear(&state->text);
+    free(state->params);
     free(state->records);
     free(state);
 }
@@ -217,11 +272,17 @@ bool sweep_record_is_done(const struct sweep_record *record)
 
 const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id)
 {
-    for (size_t i = 0; i < state->count; i++) {
-        if (strcmp(state->records[i].id, id) == 0)
-            return &state->records[i];
-    }
-    return NULL;
+    const struct cs_table_slot *slot = cs_table_find(&state->ids, id);
+    return slot ? slot->item : NULL;
+}
+
+const json_t *sweep_record_params(const struct sweep_record *record)
+{
+    struct sweep_written *p = record->params;
+
+    if (!p->value && p->text)
+        p->value = cs_json_read(p->text, p->size);
+    return p->value;
 }
 
 static int lock(const sweep_journal *j, struct cs_error *err)
@@ -239,15 +300,13 @@ static int lock(const sweep_journal *j, struct cs_error *err)
 static int mend(const sweep_journal *j, struct cs_error *err)
 {
     struct cs_buf data = {0};
-    json_t *lines = json_array();
     size_t good = 0;
     int rc = cs_read_file(&data, j->path, JOURNAL_MAX, err);
 
     if (rc == 0)
-        rc = parse_all(lines, &good, j->path, data.data, data.size, err);
+        rc = parse_all(NULL, &good, j->path, data.data, data.size, err);
     if (rc == 0 && good < data.size && ftruncate(j->fd, (off_t) good) < 0)
         rc = cs_fail_errno(err, "%s: cannot cut the torn last record", j->path);
-    json_decref(lines);
     cs_buf_clear(&data);
     return rc;
 }

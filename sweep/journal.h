@@ -26,15 +26,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/cs_str.h"
+#include "common/cs_table.h"
+
 struct cs_error;
 typedef struct sweep_journal sweep_journal;
+
+/* JSON as it stands in the journal. */
+struct sweep_written {
+    const char *text;
+    size_t size;
+    json_t *value; /* NULL: not read yet */
+};
 
 /* What is known of one trial. Strings and JSON belong to the state. */
 struct sweep_record {
     int number;
     const char *name, *id, *point;
     uint64_t seed;
-    const json_t *params; /* [{"key","value"[,"num"]}] */
+    struct sweep_written *params; /* sweep_record_params */
     const char
         *state; /* "queued", "running", "done", "stopped", "diverged", "interrupted", "failed" */
     const char *cause, *detail;  /* of a failure, else "" */
@@ -47,7 +57,10 @@ struct sweep_record {
 };
 
 struct sweep_state {
-    json_t *lines; /* array of all records, owner of everything below */
+    json_t *lines; /* array of all records, trials without their params: owner of what is below */
+    struct cs_buf text;           /* of the file: owner of the params */
+    struct sweep_written *params; /* [records], those of no trial are empty */
+    struct cs_table ids;          /* items: records */
     const char *sweep, *metric, *target;
     bool maximize, held;          /* held: a controller works on it now */
     struct sweep_record *records; /* by number */
@@ -57,6 +70,9 @@ struct sweep_state {
 /* Read dir/journal.jsonl. CS_ENONAME when there is none, CS_ECORRUPT with file and line when one is damaged. */
 int sweep_state_load(struct sweep_state **out, const char *dir, struct cs_error *err);
 void sweep_state_free(struct sweep_state *state);
+
+/* The trial's parameters, [{"key","value"[,"num"]}]: read when they are first asked for. */
+const json_t *sweep_record_params(const struct sweep_record *record);
 
 /* Done, be it that it stopped early. */
 bool sweep_record_is_done(const struct sweep_record *record);

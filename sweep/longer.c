@@ -27,7 +27,8 @@ struct sweep_longer {
     struct entry *ids,
         *params; /* [count], sorted by text: the id; the written settings that must be equal */
     size_t count;
-    int *epochs; /* the different ones, falling */
+    bool collected; /* the three above and the next: when the first trial asks */
+    int *epochs;    /* the different ones, falling */
     size_t epochs_count;
     struct reason *reasons;
     size_t reason_count;
@@ -77,11 +78,12 @@ static const char *join(struct cs_arena *arena, const char **texts, size_t count
 
 static const char *record_text(struct cs_arena *arena, const struct sweep_record *record)
 {
-    const char **texts = cs_xcalloc(json_array_size(record->params) + 1, sizeof *texts);
+    const json_t *params = sweep_record_params(record);
+    const char **texts = cs_xcalloc(json_array_size(params) + 1, sizeof *texts);
     size_t count = 0, i;
     const json_t *one;
 
-    json_array_foreach(record->params, i, one)
+    json_array_foreach(params, i, one)
     {
         const char *key = cs_json_get_text(one, "key", "");
         if (!is_free(key))
@@ -154,7 +156,6 @@ sweep_longer *sweep_longer_create(const struct sweep_plan *plan, const struct sw
     l->params = cs_xcalloc(state->count + 1, sizeof *l->params);
     l->epochs = cs_xcalloc(state->count + 1, sizeof *l->epochs);
     l->reasons = cs_xcalloc(plan->trial_count + 1, sizeof *l->reasons);
-    collect(l);
     return l;
 }
 
@@ -200,7 +201,7 @@ static struct train_spec *shorter_spec(const struct train_spec *longer, int epoc
         if (strcmp(own->key, "epochs") != 0 && !(record && is_scheduler_key(own->key)))
             add_setting(&s, own->key, own->value);
     }
-    json_array_foreach(record ? record->params : NULL, i, one)
+    json_array_foreach(record ? sweep_record_params(record) : NULL, i, one)
     {
         if (is_scheduler_key(cs_json_get_text(one, "key", "")))
             add_setting(&s, cs_json_get_text(one, "key", ""), cs_json_get_text(one, "value", ""));
@@ -352,6 +353,9 @@ const char *sweep_longer_find(sweep_longer *l, const struct sweep_trial *trial)
     const char *tag = NULL;
     struct cs_buf first = {0};
 
+    if (!l->collected)
+        collect(l);
+    l->collected = true;
     if (l->epochs_count == 0 || l->epochs[l->epochs_count - 1] >= trial->point->epochs)
         return NULL;
     struct train_spec *longer = sweep_trial_spec(l->plan, trial);

@@ -52,6 +52,8 @@ struct run {
     struct sweep_shares shares;
     sweep_seeds *seeds;
     sweep_longer *longer;
+    struct sweep_state
+        *state; /* the journal's: while preparing, and to its end when nothing is to be done */
     const char *instance; /* of the CPU kernels */
     uv_loop_t loop;
     uv_timer_t timer;
@@ -207,17 +209,23 @@ static int open_places(struct run *r, struct cs_error *err)
     return sweep_journal_open(&r->journal, r->dir, err);
 }
 
+static void drop_state(struct run *r)
+{
+    sweep_state_free(r->state);
+    r->state = NULL;
+}
+
 /* Journal, experiment, items: all that is known before the first worker starts. */
 static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
 {
-    struct sweep_state *state = NULL;
     struct cs_error seeds;
     char experiment[41];
 
     CS_TRY(train_worker_check(&r->instance, err));
     CS_TRY(check_data(plan, err));
     CS_TRY(open_places(r, err));
-    CS_TRY(sweep_state_load(&state, r->dir, err));
+    CS_TRY(sweep_state_load(&r->state, r->dir, err));
+    const struct sweep_state *state = r->state;
     adopt(plan, state);
     sweep_experiment_hash(experiment, plan);
     int rc = freeze_grid(r, err);
@@ -241,7 +249,8 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
                            err); /* last: flushes the trials; the experiment it names is written */
     if (rc == 0 && sweep_seeds_write_all(r->seeds, &seeds) < 0)
         sweep_print_error(&seeds);
-    sweep_state_free(state);
+    if (r->item_count > 0)
+        drop_state(r);
     return rc;
 }
 
@@ -718,7 +727,6 @@ static void write_comparison(const struct run *r, const struct sweep_state *stat
 static int finish(struct run *r)
 {
     const bool complete = !stopping(r);
-    struct sweep_state *state = NULL;
     struct cs_error err;
 
     free_garbage(r, 0);
@@ -726,17 +734,16 @@ static int finish(struct run *r)
     r->progress = NULL;
     sweep_journal_close(r->journal);
     r->journal = NULL;
-    if (sweep_state_load(&state, r->dir, &err) < 0) {
+    if (!r->state && sweep_state_load(&r->state, r->dir, &err) < 0) {
         sweep_print_error(&err);
         return SWEEP_EXIT_ENVIRONMENT;
     }
     if (complete && r->options.json)
-        sweep_compare_json_line(r->plan, state);
+        sweep_compare_json_line(r->plan, r->state);
     else if (complete && !r->options.quiet)
-        sweep_compare_print(r->plan, state);
+        sweep_compare_print(r->plan, r->state);
     if (complete)
-        write_comparison(r, state);
-    sweep_state_free(state);
+        write_comparison(r, r->state);
     if (r->broken)
         return SWEEP_EXIT_ENVIRONMENT;
     if (r->stops) {
@@ -791,6 +798,7 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
     ckpt_store_close(r.store);
     sweep_journal_close(r.journal);
     sweep_progress_free(r.progress);
+    drop_state(&r);
     free(r.items);
     free(r.dir);
     return code;

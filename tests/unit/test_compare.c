@@ -54,6 +54,9 @@ static struct sweep_state *state_of(const struct sweep_plan *plan, const struct 
                                    .target_epoch = h[i].target_epoch,
                                    .last = last,
                                    .best = best};
+        struct cs_table_slot *slot = cs_table_add(&s->ids, r->id);
+        slot->text = r->id;
+        slot->item = r;
         json_array_append_new(s->lines, last);
         json_array_append_new(s->lines, best);
     }
