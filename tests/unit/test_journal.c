@@ -157,7 +157,8 @@ static void records_fold_to_the_state_of_trials(void **state)
     assert_string_equal(r->state, "interrupted"); /* started, nobody holds the journal */
     assert_true(r->started);
     assert_true(r->seed == 9007199254740993u);
-    assert_string_equal(cs_json_get_text(json_array_get(sweep_record_params(r), 0), "value", ""), "0.2");
+    assert_string_equal(cs_json_get_text(json_array_get(sweep_record_params(r), 0), "value", ""),
+                        "0.2");
     assert_null(r->last);
     assert_null(r->best);
     assert_null(r->tags);
