@@ -58,6 +58,7 @@ static void fault(struct verify *v, const char *fmt, ...)
 
 /* ---- journal ---- */
 
+/* Since it was last queued by hand. */
 static int ends_of(const struct verify *v, int number)
 {
     int ends = 0;
@@ -67,8 +68,12 @@ static int ends_of(const struct verify *v, int number)
     json_array_foreach(v->state->lines, i, line)
     {
         const char *state = cs_json_get_text(line, "state", "");
-        if (strcmp(cs_json_get_text(line, "event", ""), "end") == 0 &&
-            cs_json_get_int(line, "number", -1) == number)
+        const char *event = cs_json_get_text(line, "event", "");
+        if (cs_json_get_int(line, "number", -1) != number)
+            continue;
+        if (strcmp(event, "queue") == 0)
+            ends = 0;
+        else if (strcmp(event, "end") == 0)
             ends += strcmp(state, "done") == 0 || strcmp(state, "stopped") == 0 ||
                     strcmp(state, "diverged") == 0;
     }

@@ -149,24 +149,33 @@ static const struct sweep_record *pick_trial(const struct sweep_state *state, co
     return *matches == 1 ? found : NULL;
 }
 
+int sweep_find_record(const struct sweep_record **record, const struct sweep_state *state,
+                      const char *word, struct cs_error *err)
+{
+    size_t matches;
+
+    *record = pick_trial(state, word, &matches);
+    if (*record)
+        return 0;
+    return matches > 1
+               ? cs_fail(err, CS_ENONAME, "%s: fits %zu trials", word, matches)
+               : cs_fail(err, CS_ENONAME,
+                         "%s: no such trial; give its number or the start of its name", word);
+}
+
 int sweep_find_trial(struct sweep_state **out, const struct sweep_record **record, char **dir,
                      const char *logdir, const char *word, struct cs_error *err)
 {
     const char *slash = strchr(word, '/');
     char *sweep = slash ? cs_xasprintf("%.*s", (int) (slash - word), word) : NULL;
-    const char *trial = slash ? slash + 1 : word;
-    size_t matches;
 
-    const int rc = sweep_find(out, dir, logdir, sweep, err);
+    int rc = sweep_find(out, dir, logdir, sweep, err);
     free(sweep);
     CS_TRY(rc);
-    *record = pick_trial(*out, trial, &matches);
-    if (*record)
-        return 0;
-    sweep_state_free(*out);
-    free(*dir);
-    return matches > 1
-               ? cs_fail(err, CS_ENONAME, "%s: fits %zu trials", trial, matches)
-               : cs_fail(err, CS_ENONAME,
-                         "%s: no such trial; give its number or the start of its name", trial);
+    rc = sweep_find_record(record, *out, slash ? slash + 1 : word, err);
+    if (rc < 0) {
+        sweep_state_free(*out);
+        free(*dir);
+    }
+    return rc;
 }

@@ -25,6 +25,10 @@ void sweep_names_free(struct sweep_names *names);
 int sweep_find(struct sweep_state **out, char **dir, const char *logdir, const char *word,
                struct cs_error *err);
 
+/* The trial of a loaded sweep: TRIAL as below. CS_ENONAME. */
+int sweep_find_record(const struct sweep_record **record, const struct sweep_state *state,
+                      const char *word, struct cs_error *err);
+
 /*
  * Load the sweep and find the trial of `[SWEEP/]TRIAL`; TRIAL is a number, a run name, a unique prefix of it or of
  * its id.

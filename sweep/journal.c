@@ -155,6 +155,22 @@ static void fold_end(struct sweep_record *r, const json_t *line)
     r->last = json_object_get(line, "last");
     r->best = json_object_get(line, "best");
     r->tags = json_object_get(line, "tags");
+    if (strcmp(r->state, "interrupted") != 0 && strcmp(r->state, "failed") != 0)
+        r->again = false;
+}
+
+static void fold_queue(struct sweep_record *r, const json_t *line)
+{
+    r->started = false;
+    r->state = "queued";
+    r->cause = r->detail = "";
+    r->again = true;
+    r->anew = json_is_true(json_object_get(line, "anew"));
+    if (!r->anew)
+        return;
+    r->epoch = r->target_epoch = 0;
+    r->seconds = 0;
+    r->last = r->best = r->tags = NULL;
 }
 
 static void fold(struct sweep_state *state)
@@ -176,10 +192,13 @@ static void fold(struct sweep_state *state)
             fold_trial(state, line, &state->params[i]);
         } else if (strcmp(event, "start") == 0 && r) {
             r->started = true;
+            r->anew = false;
             r->attempts++;
             r->epochs = (int) cs_json_get_int(line, "epochs", r->epochs);
         } else if (strcmp(event, "end") == 0 && r) {
             fold_end(r, line);
+        } else if (strcmp(event, "queue") == 0 && r) {
+            fold_queue(r, line);
         }
     }
     for (i = 0; i < state->count; i++) {

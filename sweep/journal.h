@@ -8,6 +8,7 @@
  *   trial  number, name, id, point, seed, params     a trial exists (once per trial, before its first start)
  *   start  number, attempt, epochs[, from]           given to a worker; from: it went on from this tag
  *   end    number, attempt, state, cause, detail, epoch, epochs, seconds, last, best, tags, target_epoch
+ *   queue  number[, anew]                            asked for again by hand; anew: from epoch 0, not from its checkpoint
  *   seeds  point, of                                 mean and deviation over these seeds are written (seeds.h)
  *
  * Invariants
@@ -15,8 +16,8 @@
  *   2 A record is written by one write(2); `trial` and `end` records are on the disk before anything follows.
  *   3 A torn last line (a kill, a full disk) is cut off before the next append, and ignored by readers.
  *   4 A damaged line before the last is an error that names it; nothing is appended after it.
- *   5 State is the fold of the records: a trial is what its last `end` says; started without end and lock
- *     held: running; not held: interrupted. No record says "running".
+ *   5 State is the fold of the records: a trial is what its last `end` says, queued when a `queue` came after it;
+ *     started without end and lock held: running; not held: interrupted. No record says "running".
  */
 #ifndef SWEEP_JOURNAL_H
 #define SWEEP_JOURNAL_H
@@ -54,6 +55,8 @@ struct sweep_record {
     const json_t *last, *best; /* {TAG: value}, {TAG: {"value","epoch"}}; NULL when never ended */
     const json_t *tags;        /* ["refs/tags/..."] or NULL */
     bool started;              /* since the last end */
+    bool again;                /* queued by hand since it was last over: wanted to its end */
+    bool anew;                 /* from epoch 0, and not started since */
 };
 
 struct sweep_state {

@@ -5,6 +5,7 @@
 #define SWEEP_COMMANDS(X) \
     X(run)                \
     X(plan)               \
+    X(rerun)              \
     X(ls)                 \
     X(show)               \
     X(verify)             \

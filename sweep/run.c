@@ -38,6 +38,7 @@ struct item {
     enum item_state state;
     int slot;     /* while RUNNING */
     int attempts; /* over all runs of csweep */
+    bool anew;    /* from epoch 0, whatever there is */
     int deaths;   /* workers lost in this run */
 };
 
@@ -189,11 +190,15 @@ static void take_over(struct run *r, const struct sweep_trial *trial,
 static void add_item(struct run *r, const struct sweep_trial *trial,
                      const struct sweep_record *record)
 {
-    r->items[r->item_count++] = (struct item){.trial = trial,
-                                              .from = sweep_longer_find(r->longer, trial),
-                                              .state = WAITING,
-                                              .slot = -1,
-                                              .attempts = record ? record->attempts : 0};
+    const bool anew = record && record->anew;
+
+    r->items[r->item_count++] =
+        (struct item){.trial = trial,
+                      .from = anew ? NULL : sweep_longer_find(r->longer, trial),
+                      .state = WAITING,
+                      .slot = -1,
+                      .attempts = record ? record->attempts : 0,
+                      .anew = anew};
 }
 
 /* The sweep's folder, the store, the journal with its lock; a place that cannot be made leaves none of the others. */
@@ -310,6 +315,8 @@ static json_t *trial_json(const struct run *r, const struct item *item)
     cs_json_set(one, "group", cs_json_text(r->plan->seed_count > 1 ? t->point->id : ""));
     cs_json_set(one, "attempt", json_integer(item->attempts));
     cs_json_set(one, "config", cs_json_text(config.data));
+    if (item->anew)
+        cs_json_set(one, "anew", json_true());
     if (item->from)
         cs_json_set(one, "from", cs_json_text(item->from));
     cs_json_set(one, "params", params_json(t));
@@ -440,10 +447,11 @@ static void write_seeds(struct run *r, const struct item *item, const json_t *re
                                item->trial->name, err.detail);
 }
 
-static void on_start(struct run *r, int slot, const struct item *item, const json_t *report)
+static void on_start(struct run *r, int slot, struct item *item, const json_t *report)
 {
     json_t *line = json_object();
 
+    item->anew = false;
     cs_json_set(line, "event", cs_json_text("start"));
     cs_json_set(line, "number", json_integer(item->trial->number));
     cs_json_set(line, "attempt", json_integer(item->attempts));

@@ -85,7 +85,7 @@ int train_trial_open(struct train_trial **out, const struct train_job *job, cons
     }
     if (rc == 0)
         rc = ckpt_remove_stale_locks(store, job->tag, NULL, err);
-    if (rc == 0)
+    if (rc == 0 && !job->anew)
         rc = train_trial_load(trial, store, err);
     if (rc == 0 && !trial->resumed && job->from && *job->from)
         rc = train_trial_take_over(trial, store, err);

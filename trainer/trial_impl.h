@@ -44,6 +44,7 @@ struct train_job {
     const char *store_path, *metric, *name, *dir, *tag, *title, *group, *target;
     const char *from; /* tag of a shorter trial to go on from, "" = none */
     bool maximize;
+    bool anew; /* from epoch 0, whatever checkpoint there is */
     int64_t number, attempt;
     const json_t *params;
 };

@@ -321,15 +321,27 @@ static void interrupt_all(struct batch *b)
     }
 }
 
+/* A trial that begins anew replaces what it had saved before it says that it began. */
+static int begin_one(struct batch *b, int k, struct cs_error *err)
+{
+    struct train_trial *trial = b->trial[k];
+
+    trial->saved_at = cs_mono_seconds();
+    CS_TRY(train_trial_place(trial, b->bundle, k, err));
+    CS_TRY(train_trial_begin_events(trial, err));
+    if (!trial->job.anew)
+        return 0;
+    train_trial_remember(trial, b->bundle, k);
+    return train_trial_save(trial, b->bundle, k, b->worker->store, err);
+}
+
 static void begin_all(struct batch *b)
 {
     train_bundle_seek(b->bundle, b->trial[0]->now.epoch, b->trial[0]->now.step);
     for (int k = 0; k < b->count;) {
         struct train_trial *trial = b->trial[k];
         struct cs_error err;
-        trial->saved_at = cs_mono_seconds();
-        if (train_trial_place(trial, b->bundle, k, &err) < 0 ||
-            train_trial_begin_events(trial, &err) < 0) {
+        if (begin_one(b, k, &err) < 0) {
             fail_trial(b, k, &err);
             continue;
         }
@@ -404,6 +416,7 @@ static struct train_job job_of(const json_t *command, const json_t *one)
         .store_path = cs_json_get_text(command, "store", ""),
         .metric = cs_json_get_text(command, "metric", ""),
         .maximize = json_is_true(json_object_get(command, "maximize")),
+        .anew = json_is_true(json_object_get(one, "anew")),
         .name = cs_json_get_text(one, "name", ""),
         .dir = cs_json_get_text(one, "dir", ""),
         .tag = cs_json_get_text(one, "tag", ""),

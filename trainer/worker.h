@@ -3,12 +3,13 @@
  *
  * Both are lines of JSON. Commands:
  *   {"cmd":"train","store":PATH,"metric":TAG,"maximize":BOOL,"target":EXPR,"fuse":N,"data":PATH,
- *    "trials":[{"number","name","dir","tag","title","group","attempt","config","from",
+ *    "trials":[{"number","name","dir","tag","title","group","attempt","config","from","anew",
  *               "params":[{"key","value"} or {"key","value","num"}]}]}
  *       train these trials, equal in shape, in bundles of at most N; data is where workers share the data set
  *       (trainer/data/share.h; "": nowhere), dir the run folder, tag the prefix of its two tags (`tag`/best,
  *       `tag`/last), config the text of config.ini, from (may be missing) the tag prefix of a shorter trial with
- *       these settings, to go on from when the trial has no checkpoint yet.
+ *       these settings, to go on from when the trial has no checkpoint yet; anew (may be missing): from
+ *       epoch 0, and what was saved is replaced before the start is reported.
  * Reports, each with "event":
  *   ready     pid, backend (the CPU instance in use), cpus (what it may run on)
  *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps, from (when it was

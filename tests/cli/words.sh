@@ -14,6 +14,7 @@ usage: csweep GRID.ini [KEY=VALUE ...]     expand the grid, train what is not do
 
   run        train every trial of a grid that is not done yet
   plan       print every trial a grid file asks for; writes nothing
+  rerun      queue trials again, to go on from their checkpoint or from epoch 0
   ls         the sweeps, or the trials of one
   show       one trial: configuration, curves, checkpoints, log
   verify     check what a sweep left on disk: journal, checkpoints, events, locks

@@ -209,6 +209,62 @@ static void the_last_end_decides(void **state)
     sweep_state_free(s);
 }
 
+/* Queued by hand: it waits, with what it had, or anew with nothing. */
+static void a_queued_trial_waits_again(void **state)
+{
+    static const char *const again[] = {"{\"event\":\"queue\",\"number\":1}",
+                                        "{\"event\":\"queue\",\"number\":2}",
+                                        "{\"event\":\"queue\",\"number\":77}", NULL};
+    static const char *const anew[] = {"{\"event\":\"queue\",\"number\":1,\"anew\":true}", NULL};
+    static const char *const start[] = {"{\"event\":\"start\",\"number\":1,\"epochs\":10}", NULL};
+    static const char *const left[] = {
+        "{\"event\":\"end\",\"number\":1,\"state\":\"interrupted\",\"epoch\":1}", NULL};
+    static const char *const over[] = {
+        "{\"event\":\"end\",\"number\":1,\"state\":\"pruned\",\"epoch\":2}", NULL};
+
+    (void) state;
+    append(three_trials);
+    append(again);
+    struct sweep_state *s = load();
+    const struct sweep_record *r = sweep_state_find(s, "aaaa");
+    assert_string_equal(r->state, "queued");
+    assert_true(r->again);
+    assert_false(r->anew);
+    assert_int_equal(r->epoch, 5);
+    assert_non_null(r->last);
+    r = sweep_state_find(s, "bbbb"); /* was started and left */
+    assert_string_equal(r->state, "queued");
+    assert_false(r->started);
+    assert_int_equal(s->count, 3);
+    sweep_state_free(s);
+
+    append(anew);
+    s = load();
+    r = sweep_state_find(s, "aaaa");
+    assert_string_equal(r->state, "queued");
+    assert_true(r->anew);
+    assert_int_equal(r->epoch, 0);
+    assert_int_equal(r->target_epoch, 0);
+    assert_null(r->last);
+    assert_null(r->best);
+    assert_null(r->tags);
+    assert_int_equal(r->attempts, 1);
+    sweep_state_free(s);
+
+    append(start); /* from here on it goes on like any other, and still is wanted to its end */
+    append(left);
+    s = load();
+    r = sweep_state_find(s, "aaaa");
+    assert_string_equal(r->state, "interrupted");
+    assert_false(r->anew);
+    assert_true(r->again);
+    sweep_state_free(s);
+    append(over);
+    s = load();
+    assert_false(sweep_state_find(s, "aaaa")->again);
+    sweep_state_free(s);
+}
+
 /* {"t":...,"event":...,"crc":"xxxxxxxx"}, and the CRC is zlib's over what stands before it. */
 static void a_line_is_as_described(void **state)
 {
@@ -494,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup(journals_that_are_not_there, fresh),
         cmocka_unit_test_setup(records_fold_to_the_state_of_trials, fresh),
         cmocka_unit_test_setup(the_last_end_decides, fresh),
+        cmocka_unit_test_setup(a_queued_trial_waits_again, fresh),
         cmocka_unit_test_setup(a_line_is_as_described, fresh),
         cmocka_unit_test_setup(one_writer_at_a_time, fresh),
         cmocka_unit_test_setup(a_torn_tail_is_cut_at_every_byte, fresh),
