@@ -59,6 +59,27 @@ int cs_read_file(struct cs_buf *out, const char *path, size_t limit, struct cs_e
     return rc;
 }
 
+int cs_read_regular_file(struct cs_buf *out, const char *path, size_t limit, struct cs_error *err)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const size_t before = out->size;
+    struct stat st;
+    int rc;
+
+    if (fd < 0)
+        return cs_fail_errno(err, "%s: cannot open", path);
+    if (fstat(fd, &st) < 0)
+        rc = cs_fail_errno(err, "%s: cannot read", path);
+    else if (!S_ISREG(st.st_mode))
+        rc = cs_fail(err, CS_EIO, "%s: is no regular file", path);
+    else
+        rc = read_all(out, fd, path, limit, err);
+    if (rc < 0 && out->data)
+        out->data[out->size = before] = '\0';
+    close(fd);
+    return rc;
+}
+
 int cs_write_all(int fd, const void *data, size_t size, struct cs_error *err)
 {
     const char *p = data;

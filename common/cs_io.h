@@ -15,6 +15,9 @@ struct cs_error;
 /* Append the file to out. CS_ERANGE when it is longer than limit bytes, CS_EIO when it cannot be read. */
 int cs_read_file(struct cs_buf *out, const char *path, size_t limit, struct cs_error *err);
 
+/* The same of a regular file only, and without ever waiting for one that another end has to fill. */
+int cs_read_regular_file(struct cs_buf *out, const char *path, size_t limit, struct cs_error *err);
+
 /* Replace path by these bytes: temporary file beside it, fsync, rename, fsync of the folder. */
 int cs_write_file(const char *path, const void *data, size_t size, struct cs_error *err);
 

@@ -155,16 +155,20 @@ static bool belongs_to(const char *key, const char *section)
 /* The name nearest to key among all that a grid file may use; given: and those that this one gives itself. */
 static const char *nearest_key(const struct grid *grid, const char *key, bool given)
 {
+    size_t given_count = grid->given_count > GRID_MAX_KEYS ? 0 : grid->given_count;
     size_t train_count, sweep_count, count = 0;
     const struct train_key *rows = train_keys(&train_count);
     const struct cs_param *sweep = sweep_keys(&sweep_count);
-    const char **names = cs_xcalloc(train_count + sweep_count + grid->given_count, sizeof *names);
+    const char **names = cs_xcalloc(train_count + sweep_count + given_count, sizeof *names);
+
+    if (grid->faults.count == GRID_MAX_FAULTS) /* no more are told */
+        given_count = train_count = sweep_count = 0;
 
     for (size_t i = 0; i < train_count; i++)
         names[count++] = rows[i].row->name;
     for (size_t i = 0; i < sweep_count; i++)
         names[count++] = sweep[i].name;
-    for (size_t i = 0; i < grid->given_count; i++) {
+    for (size_t i = 0; i < given_count; i++) {
         if (given || sweep_grid_is_own(grid, grid->given[i]))
             names[count++] = grid->given[i];
     }
@@ -458,8 +462,9 @@ static void check_condition_value(struct grid *grid, const struct condition *con
 static bool check_condition_name(struct grid *grid, const struct condition *condition,
                                  const struct cs_expr_use *use)
 {
+    if (sweep_grid_key_find(grid, use->name))
+        return true; /* seen before */
     const char *problem = sweep_grid_name_problem(grid, use->name);
-
     if (problem)
         sweep_grid_fault(grid, condition->line, "%s: %.80s: %s", condition->title, use->name,
                          problem);

@@ -35,8 +35,8 @@
  * where an alternative in force refers to it; one that only conditions name exists everywhere. ${env:NAME} and ${env:NAME:DEFAULT} are replaced once, as text, when the files are read: grid_env.c.
  *
  * Bounds: 1 MB for a file with all that it includes, GRID_MAX_FILES of them, GRID_MAX_INCLUDES deep; GRID_MAX_KEYS
- * keys with GRID_MAX_DEFS definitions, GRID_MAX_VALUES alternatives of one key, GRID_MAX_POINTS points (before
- * [exclude]), GRID_MAX_STEPS decisions while they are found.
+ * keys with GRID_MAX_DEFS definitions, GRID_MAX_VALUES alternatives in all, GRID_MAX_POINTS points (before
+ * [exclude]), GRID_MAX_STEPS of work while they are found.
  */
 #ifndef SWEEP_GRID_H
 #define SWEEP_GRID_H
@@ -55,11 +55,11 @@ struct sweep_plan_input;
 enum {
     GRID_MAX_KEYS = 1000,
     GRID_MAX_DEFS = 1000,
-    GRID_MAX_VALUES = 1000000,
+    GRID_MAX_VALUES = 250000, /* in all */
     GRID_MAX_POINTS = 1000000,
-    GRID_MAX_STEPS = 50000000,
-    GRID_MAX_CELLS = 100000000, /* points x keys */
-    GRID_MAX_TEXT = 65536,      /* bytes of a value after ${...} */
+    GRID_MAX_STEPS = 50000000, /* of some 20 ns */
+    GRID_MAX_CELLS = 50000000, /* points x keys */
+    GRID_MAX_TEXT = 65536,     /* bytes of a value after ${...} */
     GRID_MAX_FILES = 64,
     GRID_MAX_INCLUDES = 8,
     GRID_MAX_FAULTS = 200,
@@ -218,6 +218,7 @@ struct grid {
     int file_count, ranks;
     size_t bytes; /* read so far */
     struct grid_faults faults, warnings;
+    size_t value_count; /* alternatives so far */
     struct grid_section **sections, *skipped;
     size_t section_count, section_capacity;
     struct grid_entry *entries;

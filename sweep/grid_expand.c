@@ -209,10 +209,17 @@ static void find_sequence(struct grid *grid)
 
 /* One key at a point. */
 
+/* What it costs to look whether a condition holds, in steps. */
+static size_t cost(const struct cs_expr *condition)
+{
+    return 2 + strlen(cs_expr_text(condition));
+}
+
 static void decide_section(struct grid *grid, struct grid_section *section)
 {
     struct cs_error err;
 
+    grid->steps += cost(section->condition);
     section->holds = false;
     if (cs_expr_test(&section->holds, section->condition, sweep_grid_look_up, grid, &err) < 0)
         sweep_grid_fault(grid, section->line, "[%.120s]: %s", section->title, err.detail);
@@ -226,6 +233,9 @@ struct grid_rule *sweep_grid_excluded(struct grid *grid)
     for (size_t i = 0; i < grid->rule_count; i++) {
         struct grid_rule *rule = &grid->rules[i];
         bool holds = false;
+        grid->steps += cost(rule->condition);
+        if (grid->steps > GRID_MAX_STEPS)
+            return NULL;
         if (cs_expr_test(&holds, rule->condition, sweep_grid_look_up, grid, &err) < 0)
             sweep_grid_fault(grid, rule->entry->value_line, "%.80s = %.120s: %s", rule->entry->key,
                              rule->entry->value, err.detail);
@@ -320,7 +330,10 @@ static void add_point(struct grid *grid)
     const size_t width = grid->key_count;
     struct grid_rule *rule = sweep_grid_excluded(grid);
 
-    grid->steps += grid->rule_count;
+    if (grid->steps > GRID_MAX_STEPS) {
+        stop(grid, "the grid takes too long to expand; split it");
+        return;
+    }
     if (rule) {
         rule->removed++;
         return;

@@ -410,8 +410,6 @@ static void include_file(const struct reading *from, const char *word, int line)
     if (stat(path, &st) < 0) {
         sweep_grid_fault(grid, line, "include = %.120s: cannot open %.200s: %s", word, path,
                          strerror(errno));
-    } else if (!S_ISREG(st.st_mode)) { /* one that another end has to fill would be waited for */
-        sweep_grid_fault(grid, line, "include = %.120s: %.200s is no regular file", word, path);
     } else if ((cycle = find_cycle(grid, from->file, path, &st)) != NULL) {
         sweep_grid_fault(grid, line, "include = %.120s: files in a circle: %.600s", word, cycle);
     } else if (r.depth > GRID_MAX_INCLUDES) {
@@ -420,7 +418,7 @@ static void include_file(const struct reading *from, const char *word, int line)
     } else if (grid->file_count == GRID_MAX_FILES) {
         sweep_grid_fault(grid, line, "include = %.120s: more than %d files", word, GRID_MAX_FILES);
     } else {
-        const int rc = cs_read_file(&text, path, CS_INI_MAX_BYTES - grid->bytes, &err);
+        const int rc = cs_read_regular_file(&text, path, CS_INI_MAX_BYTES - grid->bytes, &err);
         if (rc == CS_ERANGE)
             sweep_grid_fault(grid, line, "include = %.120s: over 1 MB with all files", word);
         else if (rc < 0)

@@ -67,7 +67,8 @@ struct maker {
 static void add_ref(struct maker *m, const char *name, const char *shown)
 {
     struct grid_formula *formula = m->formula;
-    const char *problem = sweep_grid_name_problem(m->grid, name);
+    const char *problem =
+        sweep_grid_key_find(m->grid, name) ? NULL : sweep_grid_name_problem(m->grid, name);
 
     if (problem) {
         sweep_grid_fault(m->grid, m->line, "%s: %.80s: %s", m->key, shown, problem);
@@ -169,6 +170,7 @@ static bool check_refs(struct grid *grid, struct grid_key *key)
             report(grid, key,
                    cs_arena_printf(&key->made, "%s = %.120s: %.80s has no value in some trials",
                                    key->name, formula->text, ref->name));
+        key->broken = true;
         return false;
     }
     return true;
@@ -257,6 +259,7 @@ void sweep_grid_make_value(struct grid *grid, struct grid_key *key)
     struct cs_buf text = {0};
     cs_arena_clear(&key->made);
     const bool good = key->formula->expr ? calculate(grid, key, &text) : insert(grid, key, &text);
+    grid->steps += 4 + strlen(key->formula->text) + text.size;
     key->value = NULL;
     if (good)
         parse(grid, key, text.data);

@@ -25,7 +25,7 @@ struct list {
     size_t count, capacity;
     size_t *table; /* open addressing over texts: index + 1 */
     size_t table_size;
-    bool numeric, too_many, keep;
+    bool numeric, keep;
 };
 
 __attribute__((format(printf, 2, 3))) static void fault(struct list *list, const char *fmt, ...)
@@ -39,6 +39,21 @@ __attribute__((format(printf, 2, 3))) static void fault(struct list *list, const
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     sweep_grid_fault(list->grid, list->line, "%s", text);
+}
+
+/* Is there room for so many values? The grid has some in all, faulty ones too. */
+static bool has_room(struct list *list, const char *text, double count)
+{
+    struct grid *grid = list->grid;
+
+    if (count <= (double) (GRID_MAX_VALUES - grid->value_count)) {
+        grid->value_count += (size_t) count;
+        return true;
+    }
+    if (!grid->stopped)
+        fault(list, "%s = %.120s: more than %d values in all", list->key, text, GRID_MAX_VALUES);
+    grid->stopped = true;
+    return false;
 }
 
 static uint64_t hash(const char *text)
@@ -76,12 +91,6 @@ static void add(struct list *list, const char *text, double num, const char *wri
     if (*slot && !list->keep) {
         sweep_grid_warn(list->grid, list->line, "%s: %.120s is given twice; kept once", list->key,
                         written);
-        return;
-    }
-    if (list->count == GRID_MAX_VALUES) {
-        if (!list->too_many)
-            fault(list, "%s: more than %d values", list->key, GRID_MAX_VALUES);
-        list->too_many = true;
         return;
     }
     if (list->count == list->capacity) {
@@ -136,13 +145,29 @@ static void add_number(struct list *list, double number)
         add_own(list, text);
 }
 
+/* Can the decimal of that many digits behind the first be as near? mantissa: of 13 digits, good to half of the last. */
+static bool may_snap(int64_t mantissa, int digits)
+{
+    int64_t unit = 1;
+
+    for (int i = digits; i < 12; i++)
+        unit *= 10;
+    const int64_t over = mantissa % unit, off = over < unit - over ? over : unit - over;
+    return (double) off <= 2e-12 * (double) mantissa;
+}
+
 double sweep_grid_snap(double value, double scale)
 {
     char text[CS_DOUBLE_MAX];
 
-    if (fabs(value) <= 1e-12 * scale)
-        return 0;
+    if (fabs(value) <= 1e-12 * scale || !isfinite(value))
+        return isfinite(value) ? 0 : value;
+    snprintf(text, sizeof text, "%.12e", fabs(value));
+    text[1] = text[0]; /* d.dddddddddddd -> dddddddddddddd with the first twice */
+    const int64_t mantissa = strtoll(text + 1, NULL, 10);
     for (int digits = 0; digits < 15; digits++) {
+        if (!may_snap(mantissa, digits))
+            continue;
         snprintf(text, sizeof text, "%.*e", digits, value);
         const double decimal = strtod(text, NULL);
         if (fabs(decimal - value) <= 1e-12 * fabs(value))
@@ -162,10 +187,8 @@ static bool add_lin(struct list *list, const char *text, const double *a)
               text);
         return false;
     }
-    if (a[2] > GRID_MAX_VALUES) {
-        fault(list, "%s = %.120s: more than %d values", list->key, text, GRID_MAX_VALUES);
+    if (!has_room(list, text, a[2]))
         return false;
-    }
     const size_t n = (size_t) a[2];
     for (size_t i = 0; i < n; i++) {
         const double t = (double) i / (double) (n - 1);
@@ -182,8 +205,10 @@ static bool add_log(struct list *list, const char *text, const double *a)
         fault(list, "%s = %.120s: both ends must be > 0", list->key, text);
         return false;
     }
-    if (a[2] != floor(a[2]) || a[2] < 2 || a[2] > GRID_MAX_VALUES)
+    if (a[2] != floor(a[2]) || a[2] < 2)
         return add_lin(list, text, a); /* says what is wrong */
+    if (!has_room(list, text, a[2]))
+        return false;
     const size_t n = (size_t) a[2];
     const long double low = logl(a[0]), high = logl(a[1]);
     for (size_t i = 0; i < n; i++) {
@@ -205,10 +230,8 @@ static bool add_range(struct list *list, const char *text, const double *a)
               list->key, text);
         return false;
     }
-    if (!(span < GRID_MAX_VALUES)) {
-        fault(list, "%s = %.120s: more than %d values", list->key, text, GRID_MAX_VALUES);
+    if (!has_room(list, text, floor(span) + 1))
         return false;
-    }
     const size_t n = (size_t) floor(span + 1e-9) + 1;
     const double scale = fmax(fabs(a[0]), fabs(a[1]));
     for (size_t i = 0; i < n; i++)
@@ -402,11 +425,13 @@ static char *alternative_end(char *text)
 
 static void split(struct list *list, char *text)
 {
-    for (bool more = true; more && !list->too_many;) {
+    for (bool more = true; more && list->faults <= SHOWN_FAULTS;) {
         char *end = alternative_end(text);
         more = *end == ',';
         *end = '\0';
         char *word = cs_trim(text);
+        if (!has_room(list, word, 1))
+            return;
         if (!*word)
             fault(list, "%s: an empty value between commas", list->key);
         else

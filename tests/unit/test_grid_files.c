@@ -133,9 +133,9 @@ static void bad_includes(void **state)
                  "x.ini:1: include = x.ini: files in a circle: x.ini -> x.ini\n");
     assert_int_equal(mkfifo("pipe.ini", 0600), 0);
     test_refused("include = pipe.ini, /dev/zero, /tmp\n" TEST_BASE,
-                 "x.ini:1: include = pipe.ini: pipe.ini is no regular file\n"
-                 "x.ini:1: include = /dev/zero: /dev/zero is no regular file\n"
-                 "x.ini:1: include = /tmp: /tmp is no regular file\n");
+                 "x.ini:1: include = pipe.ini: pipe.ini: is no regular file\n"
+                 "x.ini:1: include = /dev/zero: /dev/zero: is no regular file\n"
+                 "x.ini:1: include = /tmp: /tmp: is no regular file\n");
     test_refused_with(TEST_BASE, (const char *const[]){"include=a.ini", NULL},
                       "command line: include: a grid file includes others, in its lines\n");
     for (int i = 0; i < 10; i++) {
