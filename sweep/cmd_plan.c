@@ -6,6 +6,7 @@
 
 #include "common/cs_error.h"
 #include "common/cs_json.h"
+#include "sweep/batch.h"
 #include "sweep/cmd.h"
 #include "sweep/explain.h"
 #include "sweep/plan.h"
@@ -66,69 +67,13 @@ static void print_json(const struct sweep_plan *plan)
     sweep_print_json(out);
 }
 
-/* The keys of all trials, in file order of their first appearance. */
-static const char **collect_keys(const struct sweep_plan *plan, bool varying, size_t *count)
-{
-    const char **keys = NULL;
-    const struct sweep_param *last = NULL;
-
-    *count = 0;
-    for (size_t t = 0; t < plan->trial_count; t++) {
-        const struct sweep_trial *trial = &plan->trials[t];
-        size_t at = 0;
-        if (trial->params == last)
-            continue; /* another seed */
-        last = trial->params;
-        for (size_t i = 0; i < trial->param_count; i++) {
-            size_t k = 0;
-            if (varying && !trial->params[i].varies)
-                continue;
-            while (k < *count && keys[k] != trial->params[i].key)
-                k++;
-            if (k == *count) {
-                keys = cs_xrealloc(keys, (*count + 1) * sizeof *keys);
-                memmove(&keys[at + 1], &keys[at], (*count - at) * sizeof *keys);
-                keys[at] = trial->params[i].key;
-                k = at;
-                ++*count;
-            }
-            at = k + 1;
-        }
-    }
-    return keys;
-}
-
-static const char *value_of(const struct sweep_trial *trial, const char *key)
-{
-    for (size_t i = 0; i < trial->param_count; i++) {
-        if (trial->params[i].key == key)
-            return trial->params[i].value;
-    }
-    return NULL;
-}
-
 static void print_csv(const struct sweep_plan *plan)
 {
-    size_t count;
-    const char **keys = collect_keys(plan, false, &count);
+    struct cs_buf text = {0};
 
-    fputs("number,name,id,seed", stdout);
-    for (size_t k = 0; k < count; k++)
-        printf(",%s", keys[k]);
-    putchar('\n');
-    for (size_t t = 0; t < plan->trial_count; t++) {
-        const struct sweep_trial *trial = &plan->trials[t];
-        printf("%d,", trial->number);
-        sweep_print_csv_field(trial->name);
-        printf(",%s,%llu", trial->id, (unsigned long long) trial->seed);
-        for (size_t k = 0; k < count; k++) {
-            const char *value = value_of(trial, keys[k]);
-            putchar(',');
-            sweep_print_csv_field(value ? value : "");
-        }
-        putchar('\n');
-    }
-    free(keys);
+    sweep_batch_write(&text, plan, plan->sweep_lines);
+    fwrite(text.data, 1, text.size, stdout);
+    cs_buf_clear(&text);
 }
 
 enum { COLUMN_MAX = 40 };
@@ -138,7 +83,7 @@ static int column_width(const struct sweep_plan *plan, const char *key)
     size_t width = strlen(key);
 
     for (size_t t = 0; t < plan->trial_count; t++) {
-        const char *value = value_of(&plan->trials[t], key);
+        const char *value = sweep_trial_value(&plan->trials[t], key);
         if (value && strlen(value) > width)
             width = strlen(value);
     }
@@ -169,9 +114,12 @@ static void print_row(struct cs_buf *row)
 
 static void print_summary(const struct sweep_plan *plan)
 {
-    printf("%s: %zu point%s x %zu seed%s = %zu trial%s", plan->name, plan->point_count,
-           plan->point_count == 1 ? "" : "s", plan->seed_count, plan->seed_count == 1 ? "" : "s",
-           plan->trial_count, plan->trial_count == 1 ? "" : "s");
+    const bool even = plan->point_count * plan->seed_count == plan->trial_count;
+
+    printf("%s: %zu point%s", plan->name, plan->point_count, plan->point_count == 1 ? "" : "s");
+    if (even)
+        printf(" x %zu seed%s =", plan->seed_count, plan->seed_count == 1 ? "" : "s");
+    printf("%s %zu trial%s", even ? "" : ",", plan->trial_count, plan->trial_count == 1 ? "" : "s");
     if (plan->merged_count)
         printf(" (%zu equal point%s merged)", plan->merged_count,
                plan->merged_count == 1 ? "" : "s");
@@ -193,7 +141,7 @@ static void print_rules(const struct sweep_plan *plan)
 static void print_table(const struct sweep_plan *plan)
 {
     size_t count;
-    const char **keys = collect_keys(plan, true, &count);
+    const char **keys = sweep_plan_keys(plan, true, &count);
     int *widths = cs_xcalloc(count, sizeof *widths);
     struct cs_buf row = {0};
 
@@ -208,7 +156,7 @@ static void print_table(const struct sweep_plan *plan)
         const struct sweep_trial *trial = &plan->trials[t];
         cs_buf_addf(&row, "%6d", trial->number);
         for (size_t k = 0; k < count; k++) {
-            const char *value = value_of(trial, keys[k]);
+            const char *value = sweep_trial_value(trial, keys[k]);
             add_cell(&row, value ? value : "-", widths[k]);
         }
         if (plan->seed_count > 1)
@@ -302,6 +250,9 @@ static int run_plan(int argc, char **argv)
         rc = sweep_usage(&sweep_command_plan, "no grid file given");
     if (rc < 0 && explained && format != TABLE)
         rc = sweep_usage(&sweep_command_plan, "--explain is neither --json nor --csv");
+    if (rc < 0 && explained && sweep_batch_is(argv[optind]))
+        rc = sweep_usage(&sweep_command_plan,
+                         "--explain is about grids; in a batch file every line says its values");
     if (rc < 0) {
         input.path = argv[optind];
         input.overrides = (const char *const *) &argv[optind + 1];
@@ -316,7 +267,7 @@ const struct sweep_command sweep_command_plan = {
     .name = "plan",
     .summary = "print every trial a grid file asks for; writes nothing",
     .help =
-        "usage: csweep plan GRID.ini [KEY=VALUE ...] [--preset NAME] [--json | --csv]\n"
+        "usage: csweep plan GRID.ini|TRIALS.csv [KEY=VALUE ...] [--preset NAME] [--json | --csv]\n"
         "       csweep plan GRID.ini [KEY=VALUE ...] [--preset NAME] --explain KEY\n"
         "\n"
         "Print the trials that would run: their numbers, the settings that vary, their count.\n"
@@ -328,7 +279,9 @@ const struct sweep_command sweep_command_plan = {
         "with\n"
         "                 its place, and what counts at how many points\n"
         "  --json         one JSON object: sweep, points, trials, axes, trial\n"
-        "  --csv          one line a trial: number, name, id, seed, every setting\n"
+        "  --csv          one line a trial: number, name, id, seed, every setting; csweep run and "
+        "plan take\n"
+        "                 such a file back, and one with only some of the columns\n"
         "\n"
         "example: csweep plan sweeps/optimizers.ini optimizer=sgd,adam seeds=1\n",
     .run = run_plan,

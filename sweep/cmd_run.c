@@ -219,12 +219,13 @@ static int run(int argc, char **argv)
 const struct sweep_command sweep_command_run = {
     .name = "run",
     .summary = "train every trial of a grid that is not done yet",
-    .help = "usage: csweep [run] GRID.ini [KEY=VALUE ...] [options]\n"
+    .help = "usage: csweep [run] GRID.ini|TRIALS.csv [KEY=VALUE ...] [options]\n"
             "\n"
             "Expands the grid, trains what is not done yet, shows progress, prints the comparison. "
             "Running it again\n"
             "goes on where it stopped; a finished sweep does nothing and says so. KEY=VALUE "
-            "overrides the file.\n"
+            "overrides the file. TRIALS.csv has a trial a line: csweep plan GRID.ini --csv prints "
+            "one.\n"
             "\n"
             "  --preset NAME       apply [preset NAME] of the file; may be given several times\n"
             "  --logdir DIR        TensorBoard log directory; default runs\n"

@@ -86,6 +86,8 @@ static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char
     return info;
 }
 
+enum { GRID_SHOWN = 1 << 16 }; /* bytes of the grid, the more so of a batch file, in a text card */
+
 enum { CHARTS_MAX = 16, CHART_TAGS = 4, METRICS_MAX = 2 * CHARTS_MAX + 1 };
 
 /* Tags of one group, as a chart: "Loss/Train" and "Loss/Val" as "loss". */
@@ -250,7 +252,10 @@ static int write_all(tbw_writer *w, const struct sweep_plan *plan,
     CS_TRY(tbw_writer_experiment(w, &experiment, err));
     CS_TRY(write_layout(w, &charts, plan->seed_count > 1, err));
     struct cs_buf text = {0};
-    cs_buf_addf(&text, "%s\n\n```\n%s\n```\n", plan->description, plan->resolved);
+    const int size =
+        strlen(plan->resolved) > GRID_SHOWN ? GRID_SHOWN : (int) strlen(plan->resolved);
+    cs_buf_addf(&text, "%s\n\n```\n%.*s\n%s```\n", plan->description, size, plan->resolved,
+                plan->resolved[size] ? "...\n" : "");
     const int rc = tbw_writer_text(w, "Sweep", 0, text.data, err);
     cs_buf_clear(&text);
     return rc;

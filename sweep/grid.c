@@ -652,20 +652,30 @@ int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input)
 
     if (rc < 0)
         return rc;
-    find_references(grid, input);
-    find_given(grid);
-    sweep_grid_patch(grid, input);
+    sweep_grid_open(grid, input);
     put_in_environment(grid);
     find_given(grid); /* and what the command line gives */
     compile_conditions(grid);
     compile_rules(grid);
     define_keys(grid);
     check_preset_values(grid);
+    sweep_grid_close(grid);
+    return 0;
+}
+
+void sweep_grid_open(struct grid *grid, const struct sweep_plan_input *input)
+{
+    find_references(grid, input);
+    find_given(grid);
+    sweep_grid_patch(grid, input);
+}
+
+void sweep_grid_close(struct grid *grid)
+{
     link_users(grid);
     if (grid->key_count)
         qsort(grid->keys, grid->key_count, sizeof *grid->keys, compare_places);
     fill_table(grid, grid->key_table_size ? grid->key_table_size : 128);
-    return 0;
 }
 
 void sweep_grid_clear(struct grid *grid)

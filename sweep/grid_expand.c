@@ -585,6 +585,12 @@ static void check_size(struct grid *grid)
     cs_buf_clear(&axes);
 }
 
+void sweep_grid_order(struct grid *grid)
+{
+    if (!grid->stopped)
+        find_sequence(grid);
+}
+
 void sweep_grid_expand(struct grid *grid)
 {
     if (!grid->stopped)

@@ -55,6 +55,17 @@ struct cs_expr_value sweep_grid_look_up(void *context, const char *name);
 /* grid_value.c: the shortest decimal within 1e-12 of value, relatively; 0 where value is nothing beside scale. */
 double sweep_grid_snap(double value, double scale);
 
+/* grid.c: before and after keys are defined: what the entries refer to, presets and command line; keys in file order. */
+void sweep_grid_open(struct grid *grid, const struct sweep_plan_input *input);
+void sweep_grid_close(struct grid *grid);
+
+/* grid_value.c: the text as the one alternative that it is; false with a fault at the line. */
+bool sweep_grid_value_one(struct grid_value *out, struct grid *grid, struct grid_key *key,
+                          const char *text, int line);
+
+/* grid_expand.c: the order in which keys are decided, where the points are given. */
+void sweep_grid_order(struct grid *grid);
+
 /* grid.c: what a name is. */
 struct grid_key *sweep_grid_key_get(struct grid *grid, const char *name); /* made when it is new */
 const struct cs_param *sweep_grid_sweep_key(const char *name);

@@ -467,3 +467,33 @@ struct grid_list sweep_grid_values(struct grid *grid, const char *key,
     free(list.table);
     return out;
 }
+
+bool sweep_grid_value_one(struct grid_value *out, struct grid *grid, struct grid_key *key,
+                          const char *text, int line)
+{
+    const struct cs_param **rows = cs_xcalloc(key->row_count + 1, sizeof *rows);
+    struct list list = {.grid = grid,
+                        .key = key->name,
+                        .rows = rows,
+                        .row_count = key->row_count,
+                        .line = line,
+                        .keep = true,
+                        .numeric = key->own};
+
+    for (size_t i = 0; i < key->row_count; i++)
+        rows[i] = key->rows[i].row->row;
+    if (sweep_grid_is_formula(text))
+        add_formula(&list, text);
+    else if (list.row_count)
+        add_declared(&list, text);
+    else
+        add_own(&list, cs_arena_strdup(&grid->arena, text));
+    const bool good = list.count == 1;
+    if (good)
+        *out = list.values[0];
+    key->numeric = key->numeric && list.numeric;
+    free(list.values);
+    free(list.table);
+    free(rows);
+    return good;
+}

@@ -84,9 +84,10 @@ static int unknown(const char *word)
     if (near)
         fprintf(stderr, "csweep: %s: no such command; did you mean %s?\n", word, near);
     else
-        fprintf(stderr,
-                "csweep: %s: no such command, and not a grid file (.ini); see csweep --help\n",
-                word);
+        fprintf(
+            stderr,
+            "csweep: %s: no such command, and not a grid file (.ini, .csv); see csweep --help\n",
+            word);
     return SWEEP_EXIT_USAGE;
 }
 
@@ -124,7 +125,8 @@ int main(int argc, char **argv)
     if (command)
         return dispatch(command, argc - 1, argv + 1);
     const char *dot = strrchr(argv[1], '.');
-    if (argv[1][0] != '-' && !(dot && strcmp(dot, ".ini") == 0) && !strchr(argv[1], '/'))
+    if (argv[1][0] != '-' && !(dot && (strcmp(dot, ".ini") == 0 || strcmp(dot, ".csv") == 0)) &&
+        !strchr(argv[1], '/'))
         return unknown(argv[1]);
     argv[0] = run; /* csweep GRID.ini: argv[0] becomes the command's name */
     return dispatch(find("run"), argc, argv);

@@ -11,8 +11,9 @@
 #include "common/cs_error.h"
 #include "common/cs_expr.h"
 #include "common/cs_table.h"
-#include "sweep/grid.h"
+#include "sweep/batch.h"
 #include "sweep/names.h"
+#include "sweep/plan_impl.h"
 
 static const struct cs_param sweep_rows[] = {
     {"name", CS_TEXT, "", 0, 0, 0, NULL,
@@ -53,7 +54,15 @@ struct builder {
     double max_trials;
     int max_trials_line;
     int metric_line, target_line;
-    struct cs_table ids; /* of the points that are left after merging */
+    struct sweep_batch batch; /* rows: NULL of a grid */
+    struct listed {           /* trials of a batch file that says their seeds */
+        size_t unique;
+        uint64_t seed;
+        const char *id;
+    } * listed;
+    size_t listed_count;
+    struct cs_table trial_ids; /* theirs */
+    struct cs_table ids;       /* of the points that are left after merging; number: in unique */
     struct unique {
         size_t number; /* among the grid's points */
         struct sweep_point *point;
@@ -125,6 +134,9 @@ static void read_seeds(struct builder *b)
     struct grid_list list = {0};
 
     b->plan->seed_count = 1;
+    if (b->batch.has_seeds && (seed || seeds))
+        sweep_grid_fault(&b->grid, (seed ? seed : seeds)->value_line,
+                         "%s: the file has a column seed", seed ? "seed" : "seeds");
     if (seed && seeds)
         sweep_grid_fault(&b->grid, seed->value_line, "seed: give either seed or seeds, not both");
     if (seed)
@@ -339,26 +351,79 @@ static struct sweep_point *create_point(struct builder *b, const struct train_sp
     return point;
 }
 
-/* The restored point, number `number` of the grid, through the trainer; the first of equal ones stays. */
+/* The restored point, number `number` of the grid: the first of equal ones stays. The place in unique. */
+static size_t keep_point(struct builder *b, size_t number, const struct train_spec *spec)
+{
+    struct cs_table_slot *slot = cs_table_add(&b->ids, spec->point_id);
+
+    if (slot->text)
+        return slot->number;
+    if (b->unique_count == b->unique_capacity) {
+        b->unique_capacity = b->unique_capacity ? 2 * b->unique_capacity : 64;
+        b->unique = cs_xrealloc(b->unique, b->unique_capacity * sizeof *b->unique);
+    }
+    if (b->unique_count == 0)
+        b->default_metric = train_spec_default_metric(spec);
+    struct sweep_point *point = create_point(b, spec);
+    slot->text = point->id;
+    slot->number = b->unique_count;
+    b->unique[b->unique_count] =
+        (struct unique){number, point, cs_arena_strdup(&b->grid.arena, spec->id)};
+    return b->unique_count++;
+}
+
 static void add_point(struct builder *b, size_t number)
 {
     struct train_spec *spec = create_spec(b);
+    const size_t before = b->unique_count;
 
-    if (!spec)
-        return;
-    if (cs_table_find(&b->ids, spec->point_id)) {
+    if (spec && b->grid.faults.count == 0) {
+        keep_point(b, number, spec);
+        b->plan->merged_count += b->unique_count == before;
+    }
+    train_spec_free(spec);
+}
+
+/* The trial of a row that says its seed. */
+static void list_trial(struct builder *b, size_t number, const struct train_spec *spec)
+{
+    struct cs_table_slot *slot = cs_table_add(&b->trial_ids, spec->id);
+
+    if (slot->text) {
         b->plan->merged_count++;
-    } else if (b->grid.faults.count == 0) {
-        if (b->unique_count == b->unique_capacity) {
-            b->unique_capacity = b->unique_capacity ? 2 * b->unique_capacity : 64;
-            b->unique = cs_xrealloc(b->unique, b->unique_capacity * sizeof *b->unique);
-        }
-        struct sweep_point *point = create_point(b, spec);
-        if (b->unique_count == 0)
-            b->default_metric = train_spec_default_metric(spec);
-        b->unique[b->unique_count++] =
-            (struct unique){number, point, cs_arena_strdup(&b->grid.arena, spec->id)};
-        cs_table_add(&b->ids, point->id)->text = point->id;
+        sweep_grid_warn(&b->grid, b->batch.rows[number].line,
+                        "the same trial as line %d; kept once", b->batch.rows[slot->number].line);
+        return;
+    }
+    slot->text = cs_arena_strdup(&b->grid.arena, spec->id);
+    slot->number = number;
+    b->listed[b->listed_count++] =
+        (struct listed){keep_point(b, number, spec), spec->seed, slot->text};
+}
+
+/* A row of a batch file. */
+static void add_row(struct builder *b, size_t number)
+{
+    struct grid *grid = &b->grid;
+    const struct sweep_batch_row *row = &b->batch.rows[number];
+    const size_t faults = grid->faults.count, warnings = grid->warnings.count;
+
+    sweep_grid_restore(grid, number);
+    struct train_spec *spec = create_spec(b);
+    if (spec && b->batch.has_seeds)
+        train_spec_reseed(spec, row->seed);
+    if (spec && row->id && !b->batch.has_seeds && b->plan->seed_count > 1)
+        sweep_grid_fault(grid, row->line, "id: with several seeds there must be a column seed");
+    else if (spec && row->id && strcmp(row->id, spec->id) != 0)
+        sweep_grid_fault(grid, row->line, "id = %.80s: the line's settings are those of %s",
+                         row->id, spec->id);
+    sweep_batch_relocate(grid, row->line, faults, warnings);
+    if (spec && grid->faults.count == 0 && b->batch.has_seeds) {
+        list_trial(b, number, spec);
+    } else if (spec && grid->faults.count == 0) {
+        const size_t before = b->unique_count;
+        keep_point(b, number, spec);
+        b->plan->merged_count += b->unique_count == before;
     }
     train_spec_free(spec);
 }
@@ -368,6 +433,8 @@ static bool too_many(const struct builder *b)
 {
     size_t trials;
 
+    if (b->batch.has_seeds)
+        return (double) b->listed_count > b->max_trials;
     return __builtin_mul_overflow(b->unique_count, b->plan->seed_count, &trials) ||
            (double) trials > b->max_trials;
 }
@@ -379,9 +446,15 @@ static void add_points(struct builder *b)
 
     b->plan->shared = train_shared_create();
     b->settings = cs_xcalloc(grid->key_count + 1, sizeof *b->settings);
+    if (b->batch.has_seeds)
+        b->listed = cs_xcalloc(grid->point_count, sizeof *b->listed);
     for (size_t p = 0; p < grid->point_count && grid->faults.count < GRID_MAX_FAULTS; p++) {
         if (too_many(b))
             break;
+        if (b->batch.rows) {
+            add_row(b, p);
+            continue;
+        }
         sweep_grid_restore(grid, p);
         add_point(b, p);
     }
@@ -476,10 +549,14 @@ static void report_count(struct builder *b)
     const size_t points =
         b->plan->merged_count ? b->unique_count : b->grid.point_count; /* the least there are */
 
-    sweep_grid_fault(&b->grid, b->max_trials_line,
-                     "%zu points x %zu seeds are more than %s%.0f trials%s", points,
-                     b->plan->seed_count, own ? "max_trials = " : "", b->max_trials,
-                     own ? "" : "; split the grid");
+    if (b->batch.has_seeds)
+        sweep_grid_fault(&b->grid, b->max_trials_line, "more than %s%.0f trials",
+                         own ? "max_trials = " : "", b->max_trials);
+    else
+        sweep_grid_fault(&b->grid, b->max_trials_line,
+                         "%zu points x %zu seeds are more than %s%.0f trials%s", points,
+                         b->plan->seed_count, own ? "max_trials = " : "", b->max_trials,
+                         own ? "" : "; split the grid");
 }
 
 /* Which keys differ between trials that have them. */
@@ -567,6 +644,42 @@ static void add_axis(struct builder *b, size_t k)
     cs_table_clear(&seen);
 }
 
+static struct sweep_trial first_trial(const struct builder *b, size_t unique)
+{
+    const struct sweep_point *point = b->unique[unique].point;
+
+    return (struct sweep_trial){.name = b->plan->name,
+                                .id = b->unique[unique].id,
+                                .point = point,
+                                .params = point->params,
+                                .param_count = point->param_count};
+}
+
+/* Trials with seeds of their own: points in the order of their first lines, the seeds of each in the order of theirs. */
+static void create_listed(struct builder *b)
+{
+    struct sweep_plan *plan = b->plan;
+    size_t *next = cs_xcalloc(b->unique_count + 2, sizeof *next);
+
+    plan->trials = cs_xcalloc(b->listed_count + 1, sizeof *plan->trials);
+    for (size_t i = 0; i < b->listed_count; i++)
+        next[b->listed[i].unique + 1]++;
+    for (size_t u = 0; u < b->unique_count; u++) {
+        plan->seed_count = next[u + 1] > plan->seed_count ? next[u + 1] : plan->seed_count;
+        next[u + 1] += next[u];
+    }
+    for (size_t i = 0; i < b->listed_count; i++) {
+        const struct listed *listed = &b->listed[i];
+        struct sweep_trial *trial = &plan->trials[next[listed->unique]++];
+        *trial = first_trial(b, listed->unique);
+        trial->seed = listed->seed;
+        trial->id = listed->id;
+    }
+    plan->trial_count = b->listed_count;
+    plan->point_count = b->unique_count;
+    free(next);
+}
+
 /* The id of every seed but the first takes the point's spec once more. */
 static void create_trials(struct builder *b)
 {
@@ -574,14 +687,9 @@ static void create_trials(struct builder *b)
 
     plan->trials = cs_xcalloc(b->unique_count * plan->seed_count + 1, sizeof *plan->trials);
     for (size_t u = 0; u < b->unique_count; u++) {
-        const struct sweep_point *point = b->unique[u].point;
-        struct sweep_trial trial = {.name = plan->name,
-                                    .seed = b->seeds[0],
-                                    .point = point,
-                                    .params = point->params,
-                                    .param_count = point->param_count};
+        struct sweep_trial trial = first_trial(b, u);
+        trial.seed = b->seeds[0];
         struct train_spec *spec = plan->seed_count > 1 ? sweep_trial_spec(plan, &trial) : NULL;
-        trial.id = b->unique[u].id;
         for (size_t s = 0; s < plan->seed_count; s++) {
             trial.seed = b->seeds[s];
             if (s) {
@@ -593,73 +701,6 @@ static void create_trials(struct builder *b)
         train_spec_free(spec);
     }
     plan->point_count = b->unique_count;
-}
-
-/* sweep.ini */
-
-static void add_header(struct cs_buf *out, const struct grid_section *section)
-{
-    cs_buf_addf(out, "%s[%s]\n", out->size ? "\n" : "", section->title);
-}
-
-struct placed {
-    size_t section, entry;
-};
-
-static int compare_placed(const void *a, const void *b)
-{
-    const struct placed *x = a, *y = b;
-
-    if (x->section != y->section)
-        return x->section < y->section ? -1 : 1;
-    return (x->entry > y->entry) - (x->entry < y->entry);
-}
-
-/* Entries by section; those the command line added are at the end of the list. */
-static struct placed *place_entries(const struct grid *grid, size_t *count)
-{
-    struct placed *placed = cs_xcalloc(grid->entry_count, sizeof *placed);
-
-    *count = 0;
-    for (size_t e = 0; e < grid->entry_count; e++) {
-        const struct grid_section *section = grid->entries[e].section;
-        if (section->place != GRID_PRESET && section->place != GRID_SKIPPED)
-            placed[(*count)++] = (struct placed){section->number, e};
-    }
-    qsort(placed, *count, sizeof *placed, compare_placed);
-    return placed;
-}
-
-/* The name is written out: sweep.ini has another stem than the file it comes from. */
-static char *resolve(const struct builder *b)
-{
-    const struct grid *grid = &b->grid;
-    const struct grid_section *open = NULL;
-    struct cs_buf out = {0};
-    bool named = sweep_grid_sweep_entry(grid, "name") != NULL, has_sweep = false;
-    size_t count;
-    struct placed *placed = place_entries(grid, &count);
-
-    for (size_t i = 0; i < count; i++)
-        has_sweep = has_sweep || grid->entries[placed[i].entry].section->place == GRID_SWEEP;
-    if (!named && !has_sweep)
-        cs_buf_addf(&out, "[sweep]\nname = %s\n", b->plan->name);
-    for (size_t i = 0; i < count; i++) {
-        const struct grid_entry *entry = &grid->entries[placed[i].entry];
-        if (entry->section != open)
-            add_header(&out, entry->section);
-        open = entry->section;
-        if (!named && open->place == GRID_SWEEP) {
-            cs_buf_addf(&out, "name = %s\n", b->plan->name);
-            named = true;
-        }
-        if (entry->env)
-            cs_buf_addf(&out, "; of the environment: %s\n", entry->env);
-        cs_buf_addf(&out, "%s =%s%s\n", entry->key, *entry->value ? " " : "", entry->value);
-    }
-    free(placed);
-    cs_buf_adds(&out, "");
-    return out.data;
 }
 
 /* All together. */
@@ -705,12 +746,24 @@ static void move_rules(struct builder *b)
     }
 }
 
+/* What sweep.ini holds: either kind of file, whose settings are those in force. */
+static char *resolve(struct builder *b)
+{
+    struct cs_buf out = {0};
+
+    if (!b->batch.rows)
+        return sweep_plan_resolve(&b->grid, b->plan->name);
+    sweep_batch_write(&out, b->plan, sweep_plan_lines(&b->grid, b->plan->name));
+    return out.data;
+}
+
 static void build(struct builder *b)
 {
     struct sweep_plan *plan = b->plan;
 
     read_sweep(b);
-    sweep_grid_expand(&b->grid);
+    if (!b->batch.text)
+        sweep_grid_expand(&b->grid);
     if (b->grid.stopped)
         return;
     add_points(b);
@@ -724,9 +777,12 @@ static void build(struct builder *b)
     plan->axes = cs_arena_alloc(&b->grid.arena, (b->grid.key_count + 1) * sizeof *plan->axes);
     for (size_t k = 0; k < b->grid.key_count; k++)
         add_axis(b, k);
-    create_trials(b);
+    if (b->batch.has_seeds)
+        create_listed(b);
+    else
+        create_trials(b);
     move_rules(b);
-    plan->resolved = resolve(b);
+    plan->sweep_lines = sweep_plan_lines(&b->grid, NULL);
     move_warnings(b);
 }
 
@@ -735,7 +791,8 @@ int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *in
 {
     struct builder b = {.plan = cs_xcalloc(1, sizeof *b.plan)};
 
-    int rc = sweep_grid_read(&b.grid, input);
+    const bool batch = sweep_batch_is(input->path);
+    int rc = batch ? sweep_batch_read(&b.batch, &b.grid, input) : sweep_grid_read(&b.grid, input);
     b.plan->path = cs_arena_strdup(&b.grid.arena, input->path);
     if (rc == 0)
         build(&b);
@@ -745,15 +802,21 @@ int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *in
     free(b.unique);
     free(b.seeds);
     free(b.settings);
+    free(b.listed);
     cs_table_clear(&b.ids);
+    cs_table_clear(&b.trial_ids);
+    if (rc == 0) {
+        sweep_names_create(b.plan);
+        b.plan->resolved = resolve(&b);
+    }
     b.plan->arena = b.grid.arena;
     b.grid.arena = (struct cs_arena){0};
     sweep_grid_clear(&b.grid);
+    sweep_batch_clear(&b.batch);
     if (rc < 0) {
         sweep_plan_free(b.plan);
         return rc;
     }
-    sweep_names_create(b.plan);
     *out = b.plan;
     return 0;
 }

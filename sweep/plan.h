@@ -77,7 +77,8 @@ struct sweep_plan {
     bool maximize;
     struct cs_expr *target;  /* NULL, or e.g. Accuracy/Val >= 0.85 */
     const char *target_text; /* "" when none */
-    size_t point_count, merged_count, excluded_count, seed_count;
+    size_t point_count, merged_count, excluded_count;
+    size_t seed_count; /* of the point that has the most */
     struct sweep_rule *rules;
     size_t rule_count;
     struct sweep_axis *axes;
@@ -86,12 +87,13 @@ struct sweep_plan {
     size_t trial_count;
     char *
         resolved; /* the grid with presets, includes and command line applied: written as sweep.ini */
-    const char **warnings; /* whole lines, without "csweep: " */
+    const char *sweep_lines; /* [sweep] as it stands in a batch file: batch.h */
+    const char **warnings;   /* whole lines, without "csweep: " */
     size_t warning_count;
 };
 
 struct sweep_plan_input {
-    const char *path;
+    const char *path;           /* of a grid, or of a batch file (batch.h) */
     const char *const *presets; /* --preset NAME, in order */
     size_t preset_count;
     const char *const *overrides; /* KEY=VALUE words of the command line */
@@ -122,6 +124,12 @@ struct sweep_known {
 void sweep_plan_adopt(struct sweep_plan *plan, const struct sweep_known *known, size_t count);
 
 void sweep_plan_free(struct sweep_plan *plan);
+
+/* The keys of all trials, or those that vary, in file order of their first appearance. The caller frees. */
+const char **sweep_plan_keys(const struct sweep_plan *plan, bool varying, size_t *count);
+
+/* The value of one of these keys, NULL: the trial has none. */
+const char *sweep_trial_value(const struct sweep_trial *trial, const char *key);
 
 /* The trial's spec, made anew; cannot fail. The caller frees it (train_spec_free), before or after the plan. */
 struct train_spec *sweep_trial_spec(const struct sweep_plan *plan, const struct sweep_trial *trial);

@@ -695,9 +695,12 @@ static void print_plan(struct run *r)
         sweep_progress_json(r->progress, line);
         json_decref(line);
     } else if (!r->options.quiet) {
-        printf("%s: %zu points x %zu seed%s = %zu trials, %zu done before, %d slot%s; TensorBoard: "
-               "tensorboard --logdir %s\n",
-               plan->name, plan->point_count, plan->seed_count, plan->seed_count == 1 ? "" : "s",
+        printf("%s: %zu points", plan->name, plan->point_count);
+        if (plan->point_count * plan->seed_count == plan->trial_count)
+            printf(" x %zu seed%s =", plan->seed_count, plan->seed_count == 1 ? "" : "s");
+        else
+            putchar(',');
+        printf(" %zu trials, %zu done before, %d slot%s; TensorBoard: tensorboard --logdir %s\n",
                plan->trial_count, before, r->slots, r->slots == 1 ? "" : "s", r->dir);
         struct cs_buf text = {0};
         sweep_longer_text(&text, r->longer);

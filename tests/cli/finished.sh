@@ -54,6 +54,17 @@ optimizer=adam,lr=0.3
 optimizer=sgd,lr=0.3
 END
 
+# a batch file of the same trials finds them done; one more line is one more trial
+runs 0 plan toy.ini --csv
+cp "$talk/out" trials.csv
+runs 0 trials.csv --quiet
+sed -n 3p trials.csv | sed 's/,[0-9a-f]\{40\},0,/,,7,/' >> trials.csv
+runs 0 trials.csv --json
+grep -c '"event":"start"' "$talk/out" > "$talk/starts"
+same "$talk/starts" "trials started" 1
+grep -q '"event":"plan".*"trials":5,"done":4' "$talk/out" || fail "5 trials, 4 of them done"
+rm trials.csv
+
 # and the other commands know them
 runs 0 ls
 runs 0 ls toy --json

@@ -20,12 +20,21 @@ says < "$talk/plan"
 runs 0 plan toy.ini optimizer=sgd seeds=2 --csv
 sed 's/,[0-9a-f]\{40\},/,ID,/' "$talk/out" > "$talk/csv"
 same "$talk/csv" "its lines" << 'END'
+# sweep: name = toy
 number,name,id,seed,dataset,batch_size,layers,epochs,optimizer,lr
 1,"0001,lr=0.01,seed=0",ID,0,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.01
 2,"0002,lr=0.01,seed=1",ID,1,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.01
 3,"0003,lr=0.1,seed=0",ID,0,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.1
 4,"0004,lr=0.1,seed=1",ID,1,random 1000x20 sum>0,32,linear 64 > relu > linear 32 > relu > linear 2,5,sgd,0.1
 END
+
+# they read back as the same plan
+cp "$talk/out" "$talk/trials.csv"
+runs 0 plan "$talk/trials.csv" --csv
+says < "$talk/trials.csv"
+runs 2 plan "$talk/trials.csv" --explain lr
+warns 'csweep plan: --explain is about grids; in a batch file every line says its values; see csweep plan --help'
+unchanged
 
 runs 0 plan toy.ini seeds=2 --json
 "$SYSTEM_PYTHON" - "$talk/out" << 'END' || fail "plan --json"

@@ -42,5 +42,5 @@ csweep: plann: no such command; did you mean plan?
 END
 runs 2 zzzzzzz
 warns << 'END'
-csweep: zzzzzzz: no such command, and not a grid file (.ini); see csweep --help
+csweep: zzzzzzz: no such command, and not a grid file (.ini, .csv); see csweep --help
 END
