@@ -480,7 +480,7 @@ static struct cs_expr *compile_condition(struct grid *grid, const struct conditi
     struct cs_error err;
     size_t count;
 
-    if (cs_expr_compile(&expr, condition->text, &grid->arena, &err) < 0) {
+    if (cs_expr_compile_rule(&expr, condition->text, &grid->arena, &err) < 0) {
         sweep_grid_fault(grid, condition->line, "%s: %s", condition->title, err.detail);
         return NULL;
     }

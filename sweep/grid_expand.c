@@ -357,9 +357,9 @@ static void add_point(struct grid *grid)
 static struct grid_def *decide_key(struct grid *grid, struct grid_key *key)
 {
     const bool in_force = is_in_force(key);
-    struct grid_def *def = find_def(grid, key);
+    struct grid_def *def = in_force ? find_def(grid, key) : NULL;
 
-    if (!def || !in_force || def->count == 0) {
+    if (!def || def->count == 0) {
         set_default(key, in_force);
         return NULL;
     }

@@ -95,7 +95,7 @@ static void add_expression(struct maker *m, const char *text)
     struct cs_error err;
     size_t count;
 
-    if (cs_expr_compile(&m->formula->expr, text, &m->grid->arena, &err) < 0) {
+    if (cs_expr_compile_rule(&m->formula->expr, text, &m->grid->arena, &err) < 0) {
         sweep_grid_fault(m->grid, m->line, "%s = =%.120s: %s", m->key, text, err.detail);
         m->good = false;
         return;

@@ -318,6 +318,122 @@ static void keys_of_choices(void **state)
     sweep_plan_free(plan);
 }
 
+static const struct sweep_trial *find_trial(const struct sweep_plan *plan, const char *id)
+{
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        if (strcmp(plan->trials[t].id, id) == 0)
+            return &plan->trials[t];
+    }
+    fail_msg("no trial %s", id);
+    return NULL;
+}
+
+/* A key that only some choices use is no part of the others: not of their identity, names and HParams. */
+static void keys_of_choices_are_absent_elsewhere(void **state)
+{
+    static const char both[] = TEST_BASE "[optimizer]\noptimizer = sgd, adam\nlr = 0.1, 0.2\n";
+    struct sweep_plan *with = test_plan(TEST_BASE "[optimizer]\noptimizer = sgd, adam\n"
+                                                  "lr = 0.1, 0.2\nmomentum = 0.5, 0.9\n"
+                                                  "[scheduler]\nscheduler = none, step\n"
+                                                  "gamma = 0.3\nstep_size = 7\n");
+    struct sweep_plan *without = test_plan(both);
+    size_t compared = 0;
+
+    (void) state;
+    assert_int_equal(with->point_count, 12);
+    for (size_t t = 0; t < without->trial_count; t++) {
+        const struct sweep_trial *plain = &without->trials[t];
+        if (strcmp(plain->params[2].key, "optimizer") != 0)
+            fail_msg("params moved: %s", plain->params[2].key);
+        if (strcmp(plain->params[2].value, "adam") != 0)
+            continue;
+        const struct sweep_trial *trial = find_trial(with, plain->id);
+        compared++;
+        assert_null(strstr(trial->name, "momentum"));
+        assert_null(strstr(trial->name, "gamma"));
+        assert_int_equal(trial->param_count, plain->param_count + 1); /* scheduler = none */
+        for (size_t i = 0; i < trial->param_count; i++) {
+            assert_string_not_equal(trial->params[i].key, "momentum");
+            assert_string_not_equal(trial->params[i].key, "gamma");
+            assert_string_not_equal(trial->params[i].key, "step_size");
+        }
+        struct train_spec *spec = sweep_trial_spec(with, trial);
+        assert_null(train_spec_get(spec, "momentum"));
+        assert_null(train_spec_get(spec, "gamma"));
+        train_spec_free(spec);
+    }
+    assert_int_equal(compared, 2);
+    sweep_plan_free(with);
+    sweep_plan_free(without);
+}
+
+/* Order of keys, sections and comments change no id, and no number of a trial that is known. */
+static void order_is_nothing(void **state)
+{
+    struct sweep_plan *plan = test_plan(
+        TEST_BASE
+        "[optimizer]\noptimizer = sgd, adam\nweight_decay = = lr / scale\nscale = 10\n"
+        "[when optimizer=sgd]\nmomentum = 0, 0.9\n"
+        "[when momentum > 0]\nnesterov = no, yes\n"
+        "[zip size]\nlr = 0.1, 0.2, 0.3\nbatch_size = 16, 32, 64\n"
+        "[exclude]\na = nesterov = yes and lr < 0.15\nb = lr > 0.25 and optimizer = adam\n"
+        "[train]\nepochs = 1, 2\n");
+    struct sweep_known *known = cs_xcalloc(plan->trial_count, sizeof *known);
+    struct sweep_plan *again = test_plan(
+        "; all the other way round\n[train]\nepochs = 2, 1 ; two\n[exclude]\n"
+        "other = lr > 0.25 and optimizer = adam\nname = nesterov = yes and lr < 0.15\n"
+        "[zip z]\nbatch_size = 64, 16, 32\n# between\nlr = 0.3, 1e-1, .2\n"
+        "[when momentum > 0]\nnesterov = yes, no\n"
+        "[optimizer]\nscale = 10.0\nweight_decay = =lr/scale\n"
+        "[when optimizer=sgd]\nmomentum = 0.9, 0\n[optimizer]\noptimizer = adam, sgd\n" TEST_BASE);
+
+    (void) state;
+    assert_int_equal(plan->trial_count, 20);
+    assert_int_equal(again->trial_count, 20);
+    for (size_t i = 0; i < plan->trial_count; i++)
+        known[i] = (struct sweep_known){.id = plan->trials[i].id,
+                                        .name = plan->trials[i].name,
+                                        .number = plan->trials[i].number};
+    sweep_plan_adopt(again, known, plan->trial_count);
+    for (size_t i = 0; i < plan->trial_count; i++) {
+        const struct sweep_trial *trial = find_trial(again, plan->trials[i].id);
+        assert_int_equal(trial->number, plan->trials[i].number);
+        assert_string_equal(trial->name, plan->trials[i].name);
+    }
+    free(known);
+    sweep_plan_free(plan);
+    sweep_plan_free(again);
+}
+
+static void conditions_in_conditions(void **state)
+{
+    (void) state;
+    test_trials(TEST_BASE "[when nesterov=yes]\nweight_decay = 0.1, 0.2\n"
+                          "[when momentum > 0]\nnesterov = no, yes\n"
+                          "[when optimizer=sgd]\nmomentum = 0, 0.9\n"
+                          "[when weight_decay > 0.15]\nbatch_size = 8\n"
+                          "[optimizer]\noptimizer = adam, sgd\n",
+                "optimizer=adam|momentum=0 optimizer=sgd|nesterov=no momentum=0.9 optimizer=sgd|"
+                "weight_decay=0.1 nesterov=yes momentum=0.9 optimizer=sgd|"
+                "weight_decay=0.2 nesterov=yes momentum=0.9 optimizer=sgd");
+    test_refused(TEST_BASE "[when nesterov=yes]\nweight_decay = 0.1\n"
+                           "[when weight_decay > 0]\nmomentum = 0.9\n"
+                           "[when momentum > 0]\nnesterov = no\n",
+                 "x.ini:5: conditions in a circle: weight_decay -> nesterov -> momentum -> "
+                 "weight_decay\n");
+    /* Presets in their order, over keys of conditions too. */
+    test_trials_with(TEST_BASE "[optimizer]\noptimizer = sgd, adam\n"
+                               "[when optimizer=sgd]\nmomentum = 0, 0.9\nlr = 1, 2\n"
+                               "[preset a]\nlr = 0.1\nmomentum = 0.5\n[preset b]\nlr = 0.2, 0.3\n",
+                     (const char *const[]){"--preset a", "--preset b", NULL},
+                     "optimizer=sgd lr=0.2|optimizer=sgd lr=0.3|optimizer=adam");
+    test_trials_with(TEST_BASE "[optimizer]\noptimizer = sgd, adam\n"
+                               "[when optimizer=sgd]\nmomentum = 0, 0.9\nlr = 1, 2\n"
+                               "[preset a]\nlr = 0.1\nmomentum = 0.5\n[preset b]\nlr = 0.2, 0.3\n",
+                     (const char *const[]){"--preset b", "--preset a", NULL},
+                     "optimizer=sgd|optimizer=adam");
+}
+
 static void bad_conditions(void **state)
 {
     (void) state;
@@ -472,6 +588,9 @@ int main(void)
         cmocka_unit_test(rules_are_text),
         cmocka_unit_test(conditions),
         cmocka_unit_test(keys_of_choices),
+        cmocka_unit_test(keys_of_choices_are_absent_elsewhere),
+        cmocka_unit_test(order_is_nothing),
+        cmocka_unit_test(conditions_in_conditions),
         cmocka_unit_test(bad_conditions),
         cmocka_unit_test(own_variables),
         cmocka_unit_test(presets_and_overrides),
