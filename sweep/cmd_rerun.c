@@ -17,7 +17,7 @@
 
 extern const struct sweep_command sweep_command_rerun;
 
-static const char *const kinds[] = {"failed", "interrupted", "pruned", "diverged"};
+static const char *const kinds[] = {"failed", "interrupted", "pruned", "slow", "diverged"};
 
 enum { OPT_LOGDIR = 256, OPT_ANEW, OPT_KIND };
 
@@ -57,10 +57,16 @@ static int parse(struct rerun *r, int argc, char **argv)
     return 0;
 }
 
+/* As kinds calls it. */
+static const char *kind_of(const struct sweep_record *record)
+{
+    return sweep_record_is_slow(record) ? "slow" : record->state;
+}
+
 static bool is_wanted(const struct rerun *r, const struct sweep_record *record)
 {
     for (size_t i = 0; i < CS_COUNT(kinds); i++) {
-        if (r->wanted[i] && strcmp(record->state, kinds[i]) == 0)
+        if (r->wanted[i] && strcmp(kind_of(record), kinds[i]) == 0)
             return true;
     }
     return false;
@@ -115,7 +121,7 @@ static int queue(const struct rerun *r, struct cs_error *err)
         if (r->anew)
             cs_json_set(line, "anew", json_true());
         CS_TRY(sweep_journal_append(r->journal, line, --left == 0, err));
-        printf("%s: %s, now queued%s\n", record->name, record->state,
+        printf("%s: %s, now queued%s\n", record->name, kind_of(record),
                r->anew ? " from epoch 0" : "");
     }
     return 0;
@@ -174,8 +180,8 @@ static int run(int argc, char **argv)
         by_state = by_state || r.wanted[i];
     if (argc - optind == 1 && !by_state)
         return sweep_usage(&sweep_command_rerun,
-                           "which trials? give them, or --failed, --interrupted, --pruned or "
-                           "--diverged");
+                           "which trials? give them, or --failed, --interrupted, --pruned, "
+                           "--slow or --diverged");
     if (rerun(&r, argv[optind], argv + optind + 1, argc - optind - 1, &err) < 0) {
         sweep_print_error(&err);
         code = err.code == CS_ERANGE ? SWEEP_EXIT_USAGE : sweep_exit_code(&err);
@@ -190,18 +196,19 @@ static int run(int argc, char **argv)
 const struct sweep_command sweep_command_rerun = {
     .name = "rerun",
     .summary = "queue trials again, to go on from their checkpoint or from epoch 0",
-    .help = "usage: csweep rerun SWEEP [TRIAL ...] [options]\n"
-            "\n"
-            "The trials wait again, and csweep GRID.ini trains them: failed, interrupted and "
-            "pruned ones go on from their\n"
-            "last checkpoint, and a pruned one is trained to its end. What is done, stopped early "
-            "or diverged takes --anew.\n"
-            "\n"
-            "  --failed --interrupted --pruned --diverged\n"
-            "                all trials that are\n"
-            "  --anew        from epoch 0; their checkpoints are replaced when they start\n"
-            "  --logdir DIR  default runs\n"
-            "\n"
-            "example: csweep rerun optimizers --failed\n",
+    .help =
+        "usage: csweep rerun SWEEP [TRIAL ...] [options]\n"
+        "\n"
+        "The trials wait again, and csweep GRID.ini trains them: failed, interrupted, pruned and "
+        "slow ones (stop_trial) go\n"
+        "on from their last checkpoint, the last two to their end. What is done, stopped early "
+        "or diverged takes --anew.\n"
+        "\n"
+        "  --failed --interrupted --pruned --slow --diverged\n"
+        "                all trials that are\n"
+        "  --anew        from epoch 0; their checkpoints are replaced when they start\n"
+        "  --logdir DIR  default runs\n"
+        "\n"
+        "example: csweep rerun optimizers --failed\n",
     .run = run,
 };

@@ -240,8 +240,8 @@ const struct sweep_command sweep_command_run = {
             "\n"
             "exit codes: 0 all trials done, 1 some trial failed, 2 usage, 3 the grid file is "
             "wrong, 4 the environment\n"
-            "is (no space, sweep held by another process, dataset unavailable), 130 interrupted "
-            "(resumable)\n"
+            "is (no space, sweep held by another process, dataset unavailable), 130 interrupted or "
+            "out of budget (resumable)\n"
             "\n"
             "example: csweep sweeps/optimizers.ini epochs=3 seeds=1\n",
     .run = run,

@@ -74,8 +74,9 @@ static int ends_of(const struct verify *v, int number)
         if (strcmp(event, "queue") == 0)
             ends = 0;
         else if (strcmp(event, "end") == 0)
-            ends += strcmp(state, "done") == 0 || strcmp(state, "stopped") == 0 ||
-                    strcmp(state, "diverged") == 0;
+            ends += strcmp(state, "done") == 0 || strcmp(state, "diverged") == 0 ||
+                    (strcmp(state, "stopped") == 0 &&
+                     strcmp(cs_json_get_text(line, "cause", ""), "slow") != 0);
     }
     return ends;
 }

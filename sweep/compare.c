@@ -198,15 +198,18 @@ static void print_row(const struct sweep_plan *plan, const struct point *p, int 
 
 static void print_counts(const struct sweep_plan *plan, const struct sweep_state *state)
 {
-    int done = 0, diverged = 0, failed = 0;
+    int done = 0, slow = 0, diverged = 0, failed = 0;
 
     for (size_t i = 0; i < plan->trial_count; i++) {
         const struct sweep_record *r = sweep_state_find(state, plan->trials[i].id);
         done += r && sweep_record_is_done(r);
+        slow += r && sweep_record_is_slow(r);
         diverged += r && strcmp(r->state, "diverged") == 0;
         failed += r && strcmp(r->state, "failed") == 0;
     }
     printf("%d done", done);
+    if (slow)
+        printf(", %d slow", slow);
     if (diverged)
         printf(", %d diverged", diverged);
     if (failed)

@@ -139,10 +139,11 @@ static void fold_trial(struct sweep_state *state, const json_t *line, struct swe
         .state = "queued",
         .cause = "",
         .detail = "",
+        .target = "",
     };
 }
 
-static void fold_end(struct sweep_record *r, const json_t *line)
+static void fold_end(struct sweep_record *r, const json_t *line, const char *target)
 {
     r->started = false;
     r->state = cs_json_get_text(line, "state", "failed");
@@ -151,6 +152,7 @@ static void fold_end(struct sweep_record *r, const json_t *line)
     r->epoch = (int) cs_json_get_int(line, "epoch", r->epoch);
     r->epochs = (int) cs_json_get_int(line, "epochs", r->epochs);
     r->target_epoch = (int) cs_json_get_int(line, "target_epoch", 0);
+    r->target = target;
     r->seconds = cs_json_get_number(line, "seconds", r->seconds);
     r->last = json_object_get(line, "last");
     r->best = json_object_get(line, "best");
@@ -196,7 +198,10 @@ static void fold(struct sweep_state *state)
             r->attempts++;
             r->epochs = (int) cs_json_get_int(line, "epochs", r->epochs);
         } else if (strcmp(event, "end") == 0 && r) {
-            fold_end(r, line);
+            fold_end(r, line, state->target);
+        } else if (strcmp(event, "target") == 0 && r) {
+            r->target_epoch = (int) cs_json_get_int(line, "target_epoch", 0);
+            r->target = cs_json_get_text(line, "target", "");
         } else if (strcmp(event, "queue") == 0 && r) {
             fold_queue(r, line);
         }
@@ -281,12 +286,19 @@ void sweep_state_free(struct sweep_state *state)
 
 bool sweep_record_is_over(const struct sweep_record *record)
 {
-    return sweep_record_is_done(record) || strcmp(record->state, "diverged") == 0;
+    return sweep_record_is_done(record) || strcmp(record->state, "diverged") == 0 ||
+           sweep_record_is_slow(record);
+}
+
+bool sweep_record_is_slow(const struct sweep_record *record)
+{
+    return strcmp(record->state, "stopped") == 0 && strcmp(record->cause, "slow") == 0;
 }
 
 bool sweep_record_is_done(const struct sweep_record *record)
 {
-    return strcmp(record->state, "done") == 0 || strcmp(record->state, "stopped") == 0;
+    return strcmp(record->state, "done") == 0 ||
+           (strcmp(record->state, "stopped") == 0 && !sweep_record_is_slow(record));
 }
 
 const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id)

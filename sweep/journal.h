@@ -8,6 +8,7 @@
  *   trial  number, name, id, point, seed, params     a trial exists (once per trial, before its first start)
  *   start  number, attempt, epochs[, from]           given to a worker; from: it went on from this tag
  *   end    number, attempt, state, cause, detail, epoch, epochs, seconds, last, best, tags, target_epoch
+ *   target number, target, target_epoch                the same of another target, which the sweep has now
  *   queue  number[, anew]                            asked for again by hand; anew: from epoch 0, not from its checkpoint
  *   seeds  point, of                                 mean and deviation over these seeds are written (seeds.h)
  *
@@ -51,6 +52,7 @@ struct sweep_record {
     const char *cause, *detail;  /* of a failure, else "" */
     int attempts, epoch, epochs; /* attempts: starts; epoch: completed, as of the last end */
     int target_epoch;            /* first epoch that met the sweep's target, 0 = none */
+    const char *target;          /* as it was then, "" = none */
     double seconds;
     const json_t *last, *best; /* {TAG: value}, {TAG: {"value","epoch"}}; NULL when never ended */
     const json_t *tags;        /* ["refs/tags/..."] or NULL */
@@ -77,10 +79,13 @@ void sweep_state_free(struct sweep_state *state);
 /* The trial's parameters, [{"key","value"[,"num"]}]: read when they are first asked for. */
 const json_t *sweep_record_params(const struct sweep_record *record);
 
+/* Ended by stop_trial, for its time alone (state "stopped", cause "slow"): its checkpoint can be gone on from. */
+bool sweep_record_is_slow(const struct sweep_record *record);
+
 /* Done, be it that it stopped early. */
 bool sweep_record_is_done(const struct sweep_record *record);
 
-/* Done or diverged: there is nothing left to train. */
+/* Done, diverged or slow: it is not trained again, unless someone asks for it. */
 bool sweep_record_is_over(const struct sweep_record *record);
 
 const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id);

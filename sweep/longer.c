@@ -227,7 +227,8 @@ struct candidates {
 
 static int reach_of(const struct sweep_record *r)
 {
-    const bool by_itself = strcmp(r->state, "stopped") == 0 || strcmp(r->state, "diverged") == 0;
+    const bool by_itself = (strcmp(r->state, "stopped") == 0 && !sweep_record_is_slow(r)) ||
+                           strcmp(r->state, "diverged") == 0;
     return by_itself ? INT_MAX : r->epoch;
 }
 

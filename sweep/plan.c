@@ -29,6 +29,19 @@ static const struct cs_param sweep_rows[] = {
     {"seed", CS_INT, "0", 0, 9007199254740992.0, 0, NULL, "the one seed, instead of seeds"},
     {"max_trials", CS_INT, "1000000", 1, GRID_MAX_POINTS, 0, NULL,
      "refuse a grid with more trials than this"},
+    {"target_stops", CS_BOOL, "no", 0, 1, 0, NULL,
+     "end the sweep when a trial meets target (which trials got how far by then depends on "
+     "timing); "
+     "no: it is only marked and compared"},
+    {"budget", CS_TEXT, "", 0, 0, 0, NULL,
+     "time that a run may take, as 90s, 30m, 2h, 1d or 1h 30m; then trials are checkpointed, and "
+     "the same command goes on"},
+    {"stop_trial", CS_TEXT, "", 0, 0, 0, NULL,
+     "N% of median: end a trial that trains longer than that share of the median time of finished "
+     "trials of its shape and epochs, three at least; looked at after every epoch. It depends on "
+     "timing, so it is not reproducible; csweep rerun --slow goes on"},
+    {"halt", CS_TEXT, "", 0, 0, 0, NULL,
+     "N% failed or N failed: start no more trials when so many of the sweep's failed"},
 };
 
 const struct cs_param *sweep_keys(size_t *count)
@@ -176,6 +189,25 @@ static void read_max_trials(struct builder *b)
         b->max_trials = value.num;
 }
 
+static void read_limits(struct builder *b)
+{
+    for (int i = 0; sweep_limit_keys[i]; i++) {
+        const char *key = sweep_limit_keys[i];
+        const struct grid_entry *entry = sweep_grid_sweep_entry(&b->grid, key);
+        const struct cs_param *row = sweep_row(key);
+        struct cs_value value;
+        struct cs_error err;
+        int rc = cs_param_parse(&value, row, entry ? entry->value : row->def, &b->grid.arena, &err);
+        if (rc == 0)
+            rc = sweep_limits_take(&b->plan->limits, key, value.text, &err);
+        if (rc < 0)
+            sweep_grid_fault(&b->grid, entry ? entry->value_line : 0, "%s", err.detail);
+    }
+    if (b->plan->limits.target_stops && !*b->plan->target_text)
+        sweep_grid_fault(&b->grid, sweep_grid_sweep_entry(&b->grid, "target_stops")->value_line,
+                         "target_stops = yes: there is no target; expected target = CONDITION");
+}
+
 static void read_sweep(struct builder *b)
 {
     int line;
@@ -186,6 +218,7 @@ static void read_sweep(struct builder *b)
     read_target(b);
     read_seeds(b);
     read_max_trials(b);
+    read_limits(b);
 }
 
 /* Points to specs. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/cs_str.h"
+#include "sweep/limits.h"
 #include "trainer/spec.h"
 
 struct cs_error;
@@ -77,6 +78,7 @@ struct sweep_plan {
     bool maximize;
     struct cs_expr *target;  /* NULL, or e.g. Accuracy/Val >= 0.85 */
     const char *target_text; /* "" when none */
+    struct sweep_limits limits;
     size_t point_count, merged_count, excluded_count;
     size_t seed_count; /* of the point that has the most */
     struct sweep_rule *rules;

@@ -307,13 +307,18 @@ void sweep_pool_finish(sweep_pool *pool, int slot)
         close_handle(&s->in);
 }
 
+void sweep_pool_signal_slot(sweep_pool *pool, int slot, int signal_number)
+{
+    struct slot *s = &pool->slots[slot];
+
+    if (!s->alive || s->exited)
+        return;
+    s->signalled = true;
+    kill(-s->process.pid, signal_number);
+}
+
 void sweep_pool_signal(sweep_pool *pool, int signal_number)
 {
-    for (int i = 0; i < pool->count; i++) {
-        struct slot *s = &pool->slots[i];
-        if (!s->alive || s->exited)
-            continue;
-        s->signalled = true;
-        kill(-s->process.pid, signal_number);
-    }
+    for (int i = 0; i < pool->count; i++)
+        sweep_pool_signal_slot(pool, i, signal_number);
 }

@@ -48,7 +48,8 @@ void sweep_pool_send(sweep_pool *pool, int slot, const json_t *command);
 /* End of commands: an idle worker leaves, a busy one after its work. */
 void sweep_pool_finish(sweep_pool *pool, int slot);
 
-/* SIGTERM (checkpoint and leave) or SIGKILL to the groups of all living workers. */
+/* SIGTERM (checkpoint and leave) or SIGKILL to the group of a slot's worker, and of all that live. */
+void sweep_pool_signal_slot(sweep_pool *pool, int slot, int signal_number);
 void sweep_pool_signal(sweep_pool *pool, int signal_number);
 
 #endif

@@ -20,10 +20,11 @@
 #include "sweep/pool.h"
 #include "sweep/print.h"
 #include "sweep/progress.h"
+#include "sweep/run_records.h"
 #include "sweep/seeds.h"
 #include "sweep/shares.h"
+#include "sweep/stop_rules.h"
 #include "trainer/worker.h"
-#include "version.h"
 
 enum { TICK_MS = 200 };
 
@@ -39,6 +40,8 @@ struct item {
     int slot;     /* while RUNNING */
     int attempts; /* over all runs of csweep */
     bool anew;    /* from epoch 0, whatever there is */
+    bool again;   /* asked for by hand: it may be slow */
+    char *slow;   /* how slow it is, once it was told to end; NULL */
     int deaths;   /* workers lost in this run */
 };
 
@@ -53,6 +56,8 @@ struct run {
     struct sweep_shares shares;
     sweep_seeds *seeds;
     sweep_longer *longer;
+    sweep_stop_rules *rules;
+    bool ruled; /* one of them was obeyed */
     struct sweep_state
         *state; /* the journal's: while preparing, and to its end when nothing is to be done */
     const char *instance; /* of the CPU kernels */
@@ -86,91 +91,6 @@ static int check_data(const struct sweep_plan *plan, struct cs_error *err)
         train_spec_free(spec);
         checked = point;
     }
-    return rc;
-}
-
-static void adopt(struct sweep_plan *plan, const struct sweep_state *state)
-{
-    struct sweep_known *known = cs_xcalloc(state->count + 1, sizeof *known);
-
-    for (size_t i = 0; i < state->count; i++)
-        known[i] = (struct sweep_known){state->records[i].id, state->records[i].name,
-                                        state->records[i].number};
-    sweep_plan_adopt(plan, known, state->count);
-    free(known);
-}
-
-static json_t *params_json(const struct sweep_trial *trial)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < trial->param_count; i++) {
-        const struct sweep_param *p = &trial->params[i];
-        json_t *one = json_object();
-        cs_json_set(one, "key", cs_json_text(p->key));
-        cs_json_set(one, "value", cs_json_text(p->value));
-        if (p->numeric && isfinite(p->num))
-            cs_json_set(one, "num", cs_json_number(p->num));
-        json_array_append_new(list, one);
-    }
-    return list;
-}
-
-static int journal_sweep(struct run *r, const char *experiment, struct cs_error *err)
-{
-    json_t *line = json_object();
-
-    cs_json_set(line, "event", cs_json_text("sweep"));
-    cs_json_set(line, "sweep", cs_json_text(r->plan->name));
-    cs_json_set(line, "version", cs_json_text(CSWEEP_VERSION));
-    cs_json_set(line, "grid", cs_json_text(r->plan->path));
-    cs_json_set(line, "metric", cs_json_text(r->plan->metric));
-    cs_json_set(line, "maximize", json_boolean(r->plan->maximize));
-    cs_json_set(line, "target", cs_json_text(r->plan->target_text));
-    cs_json_set(line, "experiment", cs_json_text(experiment));
-    return sweep_journal_append(r->journal, line, true, err);
-}
-
-static int journal_trial(struct run *r, const struct sweep_trial *trial, struct cs_error *err)
-{
-    json_t *line = json_object();
-
-    cs_json_set(line, "event", cs_json_text("trial"));
-    cs_json_set(line, "number", json_integer(trial->number));
-    cs_json_set(line, "name", cs_json_text(trial->name));
-    cs_json_set(line, "id", cs_json_text(trial->id));
-    cs_json_set(line, "point", cs_json_text(trial->point->id));
-    cs_json_set(line, "seed", json_integer((json_int_t) trial->seed));
-    cs_json_set(line, "params", params_json(trial));
-    return sweep_journal_append(r->journal, line, false, err);
-}
-
-/* The experiment last written, "" = none. */
-static const char *last_experiment(const struct sweep_state *state)
-{
-    const char *last = "";
-    size_t i;
-    const json_t *line;
-
-    json_array_foreach(state->lines, i, line)
-    {
-        if (strcmp(cs_json_get_text(line, "event", ""), "sweep") == 0)
-            last = cs_json_get_text(line, "experiment", "");
-    }
-    return last;
-}
-
-/* sweep.ini, when it is not this already. */
-static int freeze_grid(const struct run *r, struct cs_error *err)
-{
-    char *path = cs_xasprintf("%s/sweep.ini", r->dir);
-    struct cs_buf old = {0};
-    int rc = 0;
-
-    if (cs_read_file(&old, path, 1 << 24, NULL) < 0 || strcmp(old.data, r->plan->resolved) != 0)
-        rc = cs_write_file(path, r->plan->resolved, strlen(r->plan->resolved), err);
-    cs_buf_clear(&old);
-    free(path);
     return rc;
 }
 
@@ -220,41 +140,54 @@ static void drop_state(struct run *r)
     r->state = NULL;
 }
 
+/* Is there nothing left to train? A trial that was too slow goes on when no trial is any more. */
+static bool is_over(const struct run *r, const struct sweep_record *record)
+{
+    return sweep_record_is_over(record) &&
+           (r->plan->limits.stop_trial > 0 || !sweep_record_is_slow(record));
+}
+
 /* Journal, experiment, items: all that is known before the first worker starts. */
 static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
 {
     struct cs_error seeds;
     char experiment[41];
+    bool stale = false; /* the state read, by what is appended */
 
     CS_TRY(train_worker_check(&r->instance, err));
     CS_TRY(check_data(plan, err));
     CS_TRY(open_places(r, err));
     CS_TRY(sweep_state_load(&r->state, r->dir, err));
     const struct sweep_state *state = r->state;
-    adopt(plan, state);
+    sweep_run_adopt(plan, state);
     sweep_experiment_hash(experiment, plan);
-    int rc = freeze_grid(r, err);
-    if (rc == 0 && strcmp(experiment, last_experiment(state)) != 0)
+    int rc = sweep_run_freeze_grid(plan, r->dir, err);
+    if (rc == 0 && strcmp(experiment, sweep_run_last_experiment(state)) != 0)
         rc = sweep_experiment_write(plan, r->dir, err);
     r->items = cs_xcalloc(plan->trial_count + 1, sizeof *r->items);
+    r->rules = sweep_stop_rules_create(plan);
     r->longer = sweep_longer_create(plan, state, r->store);
     r->seeds =
         sweep_seeds_create(&(struct sweep_seeds_place){plan, r->dir, r->store, r->journal, state});
     for (size_t i = 0; i < plan->trial_count && rc == 0; i++) {
         const struct sweep_record *record = sweep_state_find(state, plan->trials[i].id);
         if (!record)
-            rc = journal_trial(r, &plan->trials[i], err);
-        if (!record || !sweep_record_is_over(record))
+            rc = sweep_run_journal_trial(r->journal, &plan->trials[i], err);
+        else
+            rc = sweep_stop_rules_recall(r->rules, &plan->trials[i], record, r->store, r->journal,
+                                         &stale, err);
+        if (!record || !is_over(r, record))
             add_item(r, &plan->trials[i], record);
         else
             take_over(r, &plan->trials[i], record);
     }
     if (rc == 0)
-        rc = journal_sweep(r, experiment,
-                           err); /* last: flushes the trials; the experiment it names is written */
+        rc = sweep_run_journal_sweep(
+            r->journal, plan, experiment,
+            err); /* last: flushes the trials; the experiment it names is written */
     if (rc == 0 && sweep_seeds_write_all(r->seeds, &seeds) < 0)
         sweep_print_error(&seeds);
-    if (r->item_count > 0)
+    if (r->item_count > 0 || stale)
         drop_state(r);
     return rc;
 }
@@ -272,7 +205,32 @@ static void break_off(struct run *r, const struct cs_error *err)
 
 static bool stopping(const struct run *r)
 {
-    return r->stops > 0 || r->broken;
+    return r->stops > 0 || r->broken || sweep_stop_rules_holds(r->rules) != SWEEP_STOP_NONE;
+}
+
+/* A rule holds for the sweep: its trials checkpoint and leave; after failures they may go on to their end. */
+static void obey_rules(struct run *r)
+{
+    const enum sweep_stop_rule rule = sweep_stop_rules_holds(r->rules);
+
+    if (rule != SWEEP_STOP_NONE && rule != SWEEP_STOP_HALT && !r->ruled)
+        sweep_pool_signal(r->pool, SIGTERM);
+    r->ruled = rule != SWEEP_STOP_NONE;
+}
+
+/* What a report means to the rules. A slow trial's worker saves all it has and leaves; the others wait again. */
+static void watch_rules(struct run *r, int slot, struct item *item, const json_t *report)
+{
+    const bool epoch = strcmp(cs_json_get_text(report, "event", ""), "epoch") == 0;
+    struct cs_buf detail = {0};
+
+    sweep_stop_rules_watch(r->rules, item->trial, report);
+    if (epoch && !item->again && !item->slow &&
+        sweep_stop_rules_is_slow(r->rules, item->trial, report, &detail)) {
+        item->slow = detail.data;
+        sweep_pool_signal_slot(r->pool, slot, SIGTERM);
+    }
+    obey_rules(r);
 }
 
 static struct item *find_item(struct run *r, int64_t number)
@@ -319,7 +277,7 @@ static json_t *trial_json(const struct run *r, const struct item *item)
         cs_json_set(one, "anew", json_true());
     if (item->from)
         cs_json_set(one, "from", cs_json_text(item->from));
-    cs_json_set(one, "params", params_json(t));
+    cs_json_set(one, "params", sweep_run_params(t));
     cs_buf_clear(&config);
     free(dir);
     free(tag);
@@ -476,11 +434,30 @@ static void tell_end(struct run *r, int slot, const struct item *item, const jso
     json_decref(line);
 }
 
-static void on_end(struct run *r, int slot, struct item *item, const json_t *report)
+/* Its own words, or those of a trial that was told to end for being slow. */
+static json_t *end_of(struct run *r, struct item *item, const json_t *report)
+{
+    json_t *end = json_copy((json_t *) (uintptr_t) report);
+
+    if (item->slow && strcmp(cs_json_get_text(report, "state", ""), "interrupted") == 0) {
+        cs_json_set(end, "state", cs_json_text("stopped"));
+        cs_json_set(end, "cause", cs_json_text("slow"));
+        cs_json_set(end, "detail", cs_json_text(item->slow));
+        sweep_progress_message(r->progress,
+                               "csweep: %s: %s: stopped; csweep rerun %s --slow goes on",
+                               item->trial->name, item->slow, r->plan->name);
+    }
+    free(item->slow);
+    item->slow = NULL;
+    return end;
+}
+
+static void on_end(struct run *r, int slot, struct item *item, const json_t *said)
 {
     static const char *const kept[] = {"number", "state",  "cause",       "detail",
                                        "epoch",  "epochs", "seconds",     "last",
                                        "best",   "tags",   "target_epoch"};
+    json_t *report = end_of(r, item, said);
     const char *state = cs_json_get_text(report, "state", "failed");
     json_t *line = json_object();
 
@@ -507,8 +484,11 @@ static void on_end(struct run *r, int slot, struct item *item, const json_t *rep
     r->garbage += cs_json_get_int(report, "superseded_bytes", 0);
     write_seeds(r, item, report);
     tell_end(r, slot, item, report, item->state == OVER ? state : "interrupted");
-    if (strcmp(state, "failed") == 0 && !no_space)
+    if (strcmp(state, "failed") == 0 && !no_space) {
         tell_failure(r, item, cs_json_get_text(report, "detail", ""));
+        sweep_stop_rules_failed(r->rules);
+    }
+    json_decref(report);
     free_garbage(r, garbage_limit);
 }
 
@@ -530,6 +510,8 @@ static void on_report(void *context, int slot, const json_t *report)
         sweep_progress_epoch(r->progress, slot, item->trial->number, item->trial->name, report);
     else if (strcmp(event, "end") == 0)
         on_end(r, slot, item, report);
+    if (item && (item->slot == slot || strcmp(event, "end") == 0))
+        watch_rules(r, slot, item, report);
 }
 
 /* The worker died with a trial in its hands. */
@@ -637,6 +619,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct run *r = timer->data;
     sweep_progress_tick(r->progress);
+    obey_rules(r);
 }
 
 static void watch_signals(struct run *r)
@@ -735,9 +718,44 @@ static void write_comparison(const struct run *r, const struct sweep_state *stat
     cs_buf_clear(&text);
 }
 
+/* The rule that ended the sweep before all was trained. */
+static enum sweep_stop_rule ended_by(const struct run *r, size_t *waiting)
+{
+    *waiting = 0;
+    for (size_t i = 0; i < r->item_count; i++)
+        *waiting += r->items[i].state != OVER;
+    if (*waiting == 0 || r->broken || r->stops)
+        return SWEEP_STOP_NONE;
+    return sweep_stop_rules_holds(r->rules);
+}
+
+/* Its last words, and the exit code. */
+static int tell_rule(const struct run *r, enum sweep_stop_rule rule, size_t waiting)
+{
+    struct cs_buf text = {0};
+
+    sweep_stop_rules_text(&text, r->rules, waiting);
+    if (r->options.json) {
+        json_t *line = json_object();
+        cs_json_set(line, "event", cs_json_text("stop"));
+        cs_json_set(line, "why", cs_json_text(text.data));
+        sweep_print_json(line);
+    }
+    if (rule != SWEEP_STOP_TARGET)
+        fprintf(stderr, "csweep: %s\n", text.data);
+    else if (!r->options.quiet && !r->options.json)
+        puts(text.data);
+    cs_buf_clear(&text);
+    return rule == SWEEP_STOP_BUDGET ? SWEEP_EXIT_INTERRUPTED
+           : r->failed               ? SWEEP_EXIT_TRIAL
+                                     : SWEEP_EXIT_OK;
+}
+
 static int finish(struct run *r)
 {
-    const bool complete = !stopping(r);
+    size_t waiting;
+    const enum sweep_stop_rule rule = ended_by(r, &waiting);
+    const bool complete = !r->stops && !r->broken && rule == SWEEP_STOP_NONE;
     struct cs_error err;
 
     free_garbage(r, 0);
@@ -761,6 +779,8 @@ static int finish(struct run *r)
         fputs("csweep: interrupted; run the same command again to go on\n", stderr);
         return SWEEP_EXIT_INTERRUPTED;
     }
+    if (rule != SWEEP_STOP_NONE)
+        return tell_rule(r, rule, waiting);
     return r->failed ? SWEEP_EXIT_TRIAL : SWEEP_EXIT_OK;
 }
 
@@ -797,14 +817,15 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
         create_progress(&r);
         print_plan(&r);
         warn_of_slowness(&r);
-        if (r.item_count > 0)
+        if (r.item_count > 0 && !stopping(&r))
             run_loop(&r, &err);
-        else if (!options->quiet && !options->json)
+        else if (r.item_count == 0 && !options->quiet && !options->json)
             puts("nothing to do: every trial is done");
         code = finish(&r);
     }
     sweep_shares_clear(&r.shares);
     sweep_longer_free(r.longer);
+    sweep_stop_rules_free(r.rules);
     sweep_seeds_free(r.seeds);
     ckpt_store_close(r.store);
     sweep_journal_close(r.journal);

@@ -152,6 +152,7 @@ static void send_start(const struct batch *b, const struct train_trial *trial)
     cs_json_set(line, "step", json_integer(trial->now.step));
     cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
     cs_json_set(line, "steps", json_integer(train_bundle_steps(b->bundle)));
+    cs_json_set(line, "target_epoch", json_integer(train_trial_target_epoch(trial)));
     if (trial->taken)
         cs_json_set(line, "from", cs_json_text(trial->job.from));
     if (trial->anew)
@@ -187,6 +188,7 @@ static void send_epoch(const struct batch *b, const struct train_trial *trial, d
     cs_json_set(line, "epoch", json_integer(trial->now.epoch));
     cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
     cs_json_set(line, "seconds", cs_json_number(seconds));
+    cs_json_set(line, "total_seconds", cs_json_number(trial->now.seconds));
     cs_json_set(line, "metrics", train_trial_last_json(trial));
     send(b->worker, line);
 }

@@ -12,10 +12,10 @@
  *       epoch 0, and what was saved is replaced before the start is reported.
  * Reports, each with "event":
  *   ready     pid, backend (the CPU instance in use), cpus (what it may run on)
- *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps, from (when it was
- *             taken over from there just now), anew (why it was not)
+ *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps, target_epoch, from (when it
+ *             was taken over from there just now), anew (why it was not)
  *   progress  number, epoch (from 1), step, steps, loss (mean so far), samples_per_second; at most 5 a second
- *   epoch     number, epoch, epochs, seconds, metrics {TAG: value}
+ *   epoch     number, epoch, epochs, seconds, total_seconds (of all epochs and attempts), metrics {TAG: value}
  *   end       number, state (done, stopped, diverged, interrupted, failed), cause, detail, epoch, epochs, seconds,
  *             last {TAG: value}, best {TAG: {value, epoch}}, tags [ref], target_epoch, superseded_bytes
  *   idle      all trials of the command have ended

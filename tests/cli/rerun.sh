@@ -43,7 +43,7 @@ tree=$(git -C checkpoints.git rev-parse 'toy/0001/last^{tree}:model.safetensors'
 # refused as a whole: the journal stays as it is
 note
 runs 2 rerun toy
-warns 'csweep rerun: which trials? give them, or --failed, --interrupted, --pruned or --diverged; see csweep rerun --help'
+warns 'csweep rerun: which trials? give them, or --failed, --interrupted, --pruned, --slow or --diverged; see csweep rerun --help'
 runs 2 rerun toy 2 9
 warns 'csweep: 9: no such trial; give its number or the start of its name'
 runs 2 rerun toy 2 1

@@ -265,6 +265,54 @@ static void a_queued_trial_waits_again(void **state)
     sweep_state_free(s);
 }
 
+/* Another target: the first epoch that met it is told anew, and the next end is of the target of its time. */
+static void a_target_is_of_its_time(void **state)
+{
+    static const char *const other[] = {
+        "{\"event\":\"target\",\"number\":1,\"target\":\"Loss/Val < 1\",\"target_epoch\":2}", NULL};
+    static const char *const later[] = {
+        "{\"event\":\"sweep\",\"sweep\":\"opt\",\"metric\":\"Loss/Val\",\"target\":\"Loss/Val < "
+        "1\"}",
+        "{\"event\":\"end\",\"number\":2,\"state\":\"done\",\"target_epoch\":7}", NULL};
+
+    (void) state;
+    append(three_trials);
+    struct sweep_state *s = load();
+    assert_string_equal(sweep_state_find(s, "aaaa")->target, "Accuracy/Val >= 0.85");
+    assert_string_equal(sweep_state_find(s, "cccc")->target, "");
+    sweep_state_free(s);
+    append(other);
+    append(later);
+    s = load();
+    assert_int_equal(sweep_state_find(s, "aaaa")->target_epoch, 2);
+    assert_string_equal(sweep_state_find(s, "aaaa")->target, "Loss/Val < 1");
+    assert_string_equal(sweep_state_find(s, "aaaa")->state, "done");
+    assert_int_equal(sweep_state_find(s, "bbbb")->target_epoch, 7);
+    assert_string_equal(sweep_state_find(s, "bbbb")->target, "Loss/Val < 1");
+    sweep_state_free(s);
+}
+
+/* Stopped for its time is over, but not done. */
+static void a_slow_trial_is_over(void **state)
+{
+    static const char *const ends[] = {
+        "{\"event\":\"end\",\"number\":1,\"state\":\"stopped\",\"epoch\":4}",
+        "{\"event\":\"end\",\"number\":2,\"state\":\"stopped\",\"cause\":\"slow\",\"epoch\":4}",
+        NULL};
+
+    (void) state;
+    append(three_trials);
+    append(ends);
+    struct sweep_state *s = load();
+    const struct sweep_record *early = sweep_state_find(s, "aaaa"),
+                              *slow = sweep_state_find(s, "bbbb");
+    assert_true(sweep_record_is_done(early) && sweep_record_is_over(early));
+    assert_false(sweep_record_is_slow(early));
+    assert_true(sweep_record_is_slow(slow) && sweep_record_is_over(slow));
+    assert_false(sweep_record_is_done(slow));
+    sweep_state_free(s);
+}
+
 /* {"t":...,"event":...,"crc":"xxxxxxxx"}, and the CRC is zlib's over what stands before it. */
 static void a_line_is_as_described(void **state)
 {
@@ -551,6 +599,8 @@ int main(void)
         cmocka_unit_test_setup(records_fold_to_the_state_of_trials, fresh),
         cmocka_unit_test_setup(the_last_end_decides, fresh),
         cmocka_unit_test_setup(a_queued_trial_waits_again, fresh),
+        cmocka_unit_test_setup(a_target_is_of_its_time, fresh),
+        cmocka_unit_test_setup(a_slow_trial_is_over, fresh),
         cmocka_unit_test_setup(a_line_is_as_described, fresh),
         cmocka_unit_test_setup(one_writer_at_a_time, fresh),
         cmocka_unit_test_setup(a_torn_tail_is_cut_at_every_byte, fresh),
