@@ -233,10 +233,10 @@ static void refusals_of_the_name(void **state)
     refused("randon 5x4 sum>0", CS_ENONAME, "no such dataset; did you mean random?");
     refused("cifar10", CS_ENONAME,
             "no such dataset; datasets are fashion-mnist, mnist, kmnist, random, regression, "
-            "moons, spirals, xor, idx");
+            "moons, spirals, xor, idx, npy, csv");
     refused("", CS_ENONAME,
             "no such dataset; datasets are fashion-mnist, mnist, kmnist, random, regression, "
-            "moons, spirals, xor, idx");
+            "moons, spirals, xor, idx, npy, csv");
     refused("fashion-mnist x", CS_EPARSE, "unexpected x after fashion-mnist");
     static const char *const bad_size[] = {"regression", "regression 5", "regression 0x5",
                                            "regression 5x4x3", "regression 5x4noise=1"};

@@ -450,7 +450,7 @@ static void refusals_of_model_and_data(void **state)
     refused(
         "layers=linear 3;dataset=imagenet", CS_ENONAME, 11,
         "dataset = imagenet: no such dataset; datasets are fashion-mnist, mnist, kmnist, random, "
-        "regression, moons, spirals, xor, idx");
+        "regression, moons, spirals, xor, idx, npy, csv");
     refused("layers=linear 3;dataset=random 5", CS_EPARSE, 11,
             "dataset = random 5: expected `random NxD sum>0`, `random NxD classes=C` or `random "
             "NxD labels=L` with N x D <= 10^8");

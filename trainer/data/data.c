@@ -195,7 +195,7 @@ int train_data_load_shared(struct train_data **out, const struct train_spec *spe
         rc = cs_fail(err, CS_ECORRUPT, "dataset %s: its files were changed meanwhile",
                      spec->dataset);
     struct reading reading = {kind, args, spec->path, &info};
-    if (rc == 0 && *share)
+    if (rc == 0 && *share && !(kind->maps && kind->maps(spec->path)))
         rc = train_share_load(data, share, &info, &(struct train_share_source){read_data, &reading},
                               err);
     else if (rc == 0)
@@ -221,9 +221,11 @@ void train_data_drop(struct train_data *data)
         free(data->owned[i]);
         data->owned[i] = NULL;
     }
-    if (data->mapped)
-        munmap(data->mapped, data->mapped_bytes);
-    data->mapped = NULL;
+    for (size_t i = 0; i < CS_COUNT(data->mapped); i++) {
+        if (data->mapped[i])
+            munmap(data->mapped[i], data->mapped_bytes[i]);
+        data->mapped[i] = NULL;
+    }
 }
 
 void train_data_free(struct train_data *data)

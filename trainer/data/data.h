@@ -42,9 +42,9 @@ struct train_data {
     double spread
         [2]; /* KERN_VALUES: sums of squared differences from the outputs' means, of train and val */
     struct train_side train, val;
-    void *owned[8]; /* memory behind the sides, or */
-    void *mapped;   /* what share.h mapped */
-    size_t mapped_bytes;
+    void *owned[8];  /* memory behind the sides, or */
+    void *mapped[2]; /* what share.h mapped, or the files themselves */
+    size_t mapped_bytes[2];
 };
 
 struct train_data_info {
@@ -65,6 +65,8 @@ struct train_dataset_kind {
                     struct cs_error *err);
     /* Are its files there, with the right headers? NULL: it needs none. */
     int (*check)(const char *path, struct cs_error *err);
+    /* Does load map the files themselves, so that workers need no copy to share? NULL: no. */
+    bool (*maps)(const char *path);
     /* Fill data->train/val pixels or values, labels or targets; index and count are made by the caller. */
     int (*load)(struct train_data *data, const char *args, const char *path,
                 const struct train_data_info *info, struct cs_error *err);

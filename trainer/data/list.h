@@ -11,4 +11,6 @@
     X(moons)              \
     X(spirals)            \
     X(xor)                \
-    X(idx)
+    X(idx)                \
+    X(npy)                \
+    X(csv)

@@ -116,8 +116,8 @@ static int map(int file, struct train_data *data, const struct train_data_info *
     void *start = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
     if (start == MAP_FAILED)
         return cs_fail_errno(err, "the shared data set cannot be mapped");
-    data->mapped = start;
-    data->mapped_bytes = size;
+    data->mapped[0] = start;
+    data->mapped_bytes[0] = size;
     const struct header *header = start;
     list_parts(parts, data, info);
     for (int i = 0; i < PARTS; i++) {
