@@ -148,6 +148,19 @@ static void explain_sweep(struct text *t, const char *name)
     cs_buf_addf(t->out, "default\n  %c %s\n", entry ? ' ' : '*', *row->def ? row->def : "(empty)");
 }
 
+/* The files, each before those that it includes. */
+static void explain_files(struct text *t)
+{
+    for (int i = 0; i < t->grid->file_count; i++) {
+        const struct grid_file *file = &t->grid->files[i];
+        if (file->parent < 0)
+            cs_buf_addf(t->out, "%s\n", file->path);
+        else
+            cs_buf_addf(t->out, "  %s, included by %s\n", file->path,
+                        t->grid->files[file->parent].path);
+    }
+}
+
 int sweep_explain(struct cs_buf *out, const struct sweep_plan_input *input, const char *key,
                   struct cs_error *err)
 {
@@ -156,7 +169,9 @@ int sweep_explain(struct cs_buf *out, const struct sweep_plan_input *input, cons
     const char *problem = NULL;
 
     sweep_grid_read(&grid, input);
-    if (sweep_grid_sweep_key(key)) {
+    if (strcmp(key, "include") == 0) {
+        explain_files(&text);
+    } else if (sweep_grid_sweep_key(key)) {
         explain_sweep(&text, key);
     } else if ((problem = sweep_grid_name_problem(&grid, key)) == NULL) {
         struct grid_key *found = sweep_grid_key_get(&grid, key);

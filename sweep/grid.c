@@ -198,8 +198,6 @@ void sweep_grid_report_unknown(struct grid *grid, const struct grid_entry *entry
 
     if (sweep_grid_one_of(entry->key, later_keys, CS_COUNT(later_keys)))
         sweep_grid_fault(grid, entry->line, "%s is not built yet", entry->key);
-    else if (strcmp(entry->key, "include") == 0)
-        sweep_grid_fault(grid, entry->line, "include: a grid file includes others, in its lines");
     else if (near)
         sweep_grid_fault(grid, entry->line, "%.80s: no such key%s; did you mean %s?", entry->key,
                          own, near);

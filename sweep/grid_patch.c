@@ -105,6 +105,8 @@ static void collect_override(struct grid *grid, struct patches *patches, const c
         sweep_grid_fault(grid, line,
                          "%.80s: comments, control bytes and invalid UTF-8 are not allowed here",
                          entry.key);
+    else if (strcmp(entry.key, "include") == 0)
+        sweep_grid_fault(grid, line, "include: a grid file includes others, in its lines");
     else if (sweep_grid_sweep_key(entry.key) || train_key_find(entry.key, NULL) ||
              sweep_grid_is_own(grid, entry.key))
         add_patch(grid, patches, &entry, NULL);

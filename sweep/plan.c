@@ -19,6 +19,9 @@ static const struct cs_param sweep_rows[] = {
     {"name", CS_TEXT, "", 0, 0, 0, NULL,
      "folder under the log directory and first part of the tags; empty: the file's stem"},
     {"description", CS_TEXT, "", 0, 0, 0, NULL, "one line for reports"},
+    {"include", CS_TEXT, "", 0, 0, 0, NULL,
+     "FILE, FILE: grid files read before this one's lines, which win over theirs; may stand before "
+     "the first section"},
     {"metric", CS_TEXT, "", 0, 0, 0, NULL,
      "max TAG or min TAG: what makes a trial better; empty: max Accuracy/Val for classes, else min "
      "Loss/Val"},
@@ -839,7 +842,9 @@ int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *in
     cs_table_clear(&b.ids);
     cs_table_clear(&b.trial_ids);
     if (rc == 0) {
+        b.plan->arena = b.grid.arena; /* one arena, lent for the names */
         sweep_names_create(b.plan);
+        b.grid.arena = b.plan->arena;
         b.plan->resolved = resolve(&b);
     }
     b.plan->arena = b.grid.arena;

@@ -70,6 +70,11 @@ says << 'END'
 default
     1
 END
+runs 0 plan grid.ini --explain include
+says << 'END'
+grid.ini
+  base.ini, included by grid.ini
+END
 runs 2 plan grid.ini --explain lrr
 says < /dev/null
 warns "csweep plan: --explain lrr: no such key; did you mean lr?; see csweep plan --help"
