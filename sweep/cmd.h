@@ -35,4 +35,7 @@ int sweep_exit_code(const struct cs_error *err);
 int sweep_usage(const struct sweep_command *command, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The value of --jobs: N, N% of the CPUs, or -N: all but N. -1: none of these. */
+int sweep_parse_jobs(int *out, const char *text);
+
 #endif

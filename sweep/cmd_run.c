@@ -31,8 +31,7 @@ static int whole(int *out, const char *text, int least)
     return 0;
 }
 
-/* N, N% of the CPUs, or -N: all but N. */
-static int parse_jobs(int *out, const char *text)
+int sweep_parse_jobs(int *out, const char *text)
 {
     const int cpus = sweep_cpu_count();
     char number[16];
@@ -104,7 +103,8 @@ static int take_option(struct parsed *p, int option, const char *value)
         p->run.store = value;
         return 0;
     case OPT_JOBS:
-        return parse_jobs(&p->run.jobs, value) < 0 ? bad_value("jobs", value, "N, N% or -N") : 0;
+        return sweep_parse_jobs(&p->run.jobs, value) < 0 ? bad_value("jobs", value, "N, N% or -N")
+                                                         : 0;
     case OPT_DEVICE:
         return parse_device(value);
     case OPT_FUSE:
@@ -171,12 +171,18 @@ static int parse(struct parsed *p, int argc, char **argv)
 /* `--dry-run` is `plan` with the same grid, presets and overrides. */
 static int dry_run(const struct parsed *p)
 {
-    char **argv = cs_xcalloc(p->input.override_count + 2 * p->input.preset_count + 4, sizeof *argv);
+    char **argv = cs_xcalloc(p->input.override_count + 2 * p->input.preset_count + 8, sizeof *argv);
     int argc = 0;
 
     argv[argc++] = cs_xstrdup("plan");
     if (p->run.json)
         argv[argc++] = cs_xstrdup("--json");
+    argv[argc++] = cs_xstrdup("--logdir");
+    argv[argc++] = cs_xstrdup(p->run.logdir);
+    if (p->run.jobs > 0) {
+        argv[argc++] = cs_xstrdup("--jobs");
+        argv[argc++] = cs_xasprintf("%d", p->run.jobs);
+    }
     for (size_t i = 0; i < p->input.preset_count; i++) {
         argv[argc++] = cs_xstrdup("--preset");
         argv[argc++] = cs_xstrdup(p->presets[i]);

@@ -386,6 +386,8 @@ static struct sweep_point *create_point(struct builder *b, const struct train_sp
     point->dataset = train_shared_text(b->plan->shared, spec->dataset);
     point->path = train_shared_text(b->plan->shared, spec->path);
     point->tags = train_spec_tags(spec);
+    point->work = train_spec_work(spec);
+    point->bytes = train_spec_bytes(spec);
     collect_params(b, point, spec);
     return point;
 }

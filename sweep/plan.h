@@ -41,6 +41,7 @@ struct sweep_point {
     const char *shape_key;      /* spec->shape_key; one pointer */
     const char *dataset, *path; /* one pointer each */
     const char *const *tags;    /* train_spec_tags */
+    double work, bytes;         /* of an epoch, of the whole: train_spec_work, train_spec_bytes */
     struct sweep_param
         *params; /* settings written in the grid and in force here, file order, and own ${name}s */
     size_t param_count;

@@ -167,6 +167,13 @@ bool train_spec_continues(const struct train_spec *shorter, const struct train_s
 /* How many trials of its shape are best trained together in one bundle; 1: alone. */
 int train_spec_fuse(const struct train_spec *spec);
 
+/*
+ * Operations of an epoch with its validation, to compare trials with one another; and bytes on the disk when it is
+ * done: two checkpoints, event file, log. Both roughly.
+ */
+double train_spec_work(const struct train_spec *spec);
+double train_spec_bytes(const struct train_spec *spec);
+
 /* Can its data be read on this machine? CS_EUNAVAILABLE with what to do about it; nothing is loaded. */
 int train_spec_check_data(const struct train_spec *spec, struct cs_error *err);
 

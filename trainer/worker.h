@@ -30,6 +30,14 @@
 #define TRAIN_WORKER_H
 
 struct cs_error;
+struct train_spec;
+
+/*
+ * Seconds of an epoch with its validation, of one of `trials` such trained together here, on one worker: measured, by
+ * training on random data for about `budget` seconds, but at least two steps. Needs no data set, writes nothing.
+ */
+int train_estimate(double *seconds, const struct train_spec *spec, int trials, double budget,
+                   struct cs_error *err);
 
 /* Would a worker start here, with which CPU instance? No when CSWEEP_CPU names what this machine lacks. */
 int train_worker_check(const char **instance, struct cs_error *err);

@@ -45,6 +45,12 @@ find runs/toy -path '*,*' -type f -printf '%P %s %T@\n' | sort | diff - "$talk/t
 git -C checkpoints.git show-ref | diff - "$talk/refs" || fail "a tag was moved"
 runs 0 toy.ini --quiet
 says < /dev/null
+runs 0 plan toy.ini
+tail -n 1 "$talk/out" > "$talk/tail"
+same "$talk/tail" "what is left to do" "every trial is done"
+runs 0 plan toy.ini lr=0.01,0.1,0.3
+tail -n 1 "$talk/out" | grep -q '^4 of 6 trials are done; the others: about .* (from finished trials), ' ||
+    fail "what is left to do: $(tail -n 1 "$talk/out")"
 
 # a wider grid trains only what is new
 runs 0 toy.ini --json lr=0.01,0.1,0.3

@@ -23,7 +23,7 @@ hot = optimizer = adam and lr > 0.08
 odd = batch_size = 17
 END
 note
-runs 0 plan grid.ini
+runs 0 plan grid.ini --no-estimate
 says << 'END'
  trial  optimizer  batch_size  lr
      1  sgd        16          0.05

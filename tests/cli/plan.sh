@@ -3,7 +3,7 @@
 . "$SOURCE/tests/lib/cli.sh"
 toy_grid
 
-runs 0 plan toy.ini
+runs 0 plan toy.ini --no-estimate
 cp "$talk/out" "$talk/plan"
 says << 'END'
  trial  optimizer  lr
@@ -15,7 +15,12 @@ says << 'END'
 toy: 4 points x 1 seed = 4 trials; max Accuracy/Val
 END
 runs 0 toy.ini --dry-run
-says < "$talk/plan"
+sed '$d' "$talk/out" > "$talk/most"
+same "$talk/most" "all but the estimate" < "$talk/plan"
+about='about (a second|[0-9]+ (s|min)) on [0-9]+ slots? \(from a few steps on random data\), about [0-9.]+ [kM]B of checkpoints and event files'
+tail -n 1 "$talk/out" | grep -Exq "$about" || fail "the estimate is: $(tail -n 1 "$talk/out")"
+runs 2 plan toy.ini --jobs 0
+warns 'csweep plan: --jobs 0: expected N, N% or -N; see csweep plan --help'
 
 runs 0 plan toy.ini optimizer=sgd seeds=2 --csv
 sed 's/,[0-9a-f]\{40\},/,ID,/' "$talk/out" > "$talk/csv"
@@ -42,7 +47,9 @@ import json, sys
 plan = json.load(open(sys.argv[1]))
 assert (plan["sweep"], plan["points"], plan["trials"]) == ("toy", 4, 8), plan
 assert plan["axes"] == [{"key": "optimizer", "values": ["sgd", "adam"]}, {"key": "lr", "values": [0.01, 0.1]}], plan["axes"]
-trials = plan["trial"]
+trials, estimate = plan["trial"], plan["estimate"]
+assert set(estimate) == {"seconds", "bytes", "basis", "trials", "slots"} and estimate["basis"] == "measured", estimate
+assert estimate["seconds"] > 0 and 1e5 < estimate["bytes"] < 1e7 and estimate["trials"] == 8, estimate
 assert [t["number"] for t in trials] == list(range(1, 9))
 assert [t["seed"] for t in trials] == [0, 1] * 4
 assert len({t["id"] for t in trials}) == 8 and all(len(t["id"]) == 40 for t in trials)
