@@ -163,6 +163,8 @@ static void read_comment(struct reader *r, char *text)
 {
     struct grid *grid = r->grid;
 
+    if (strncmp(text, SWEEP_VARIABLES, strlen(SWEEP_VARIABLES)) == 0)
+        grid->variables = cs_arena_strdup(&grid->arena, text + strlen(SWEEP_VARIABLES));
     if (strncmp(text, sweep_mark, strlen(sweep_mark)) != 0)
         return;
     char *key = cs_arena_strdup(&grid->arena, text + strlen(sweep_mark));

@@ -7,7 +7,8 @@
  *
  * RFC 4180: fields between commas, "in quotes" where they hold a comma, a quote (doubled) or a line end; lines end
  * in LF or CRLF. The first line that is neither empty nor begins with # names the columns. Lines `# sweep: KEY =
- * VALUE` before it are settings of [sweep]; other lines that begin with # are comments, and empty ones are passed over.
+ * VALUE` before it are settings of [sweep], a line `# variables: NAME, NAME` names columns that are one's own where no
+ * field refers to them (what was calculated from them stands there as numbers); other lines that begin with # are comments, and empty ones are passed over.
  *
  * Columns are keys of a trial, NAME.KEY for those of [group NAME], and one's own ${name}s; an empty field leaves the
  * key at its default, or absent. A field is one value: commas and ranges do not make several of it, ${name} and a
@@ -33,6 +34,7 @@ struct sweep_plan;
 struct sweep_plan_input;
 
 #define SWEEP_LINE "# sweep: "
+#define SWEEP_VARIABLES "# variables: "
 
 enum { BATCH_BYTES = 1 << 28, BATCH_COLUMNS = 1000 };
 

@@ -98,6 +98,8 @@ static void find_references(struct grid *grid, const struct sweep_plan_input *in
 {
     struct words words = {0};
 
+    if (grid->variables)
+        collect_words(grid, &words, grid->variables);
     for (size_t i = 0; i < grid->section_count; i++) {
         if (grid->sections[i]->rule)
             collect_words(grid, &words, grid->sections[i]->rule);

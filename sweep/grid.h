@@ -172,8 +172,7 @@ struct grid_key {
     bool own;     /* a variable of the user's own, not a setting of the spec */
     bool numeric; /* of own ones: every alternative is a number, or made at each point */
     bool formed;  /* some alternative is a formula */
-    bool
-        broken; /* a definition has no good alternative or a faulty [when]: its faults are told already */
+    bool broken;  /* by a fault that is told already */
     struct grid_row *rows;
     size_t row_count;
     struct grid_def *defs; /* file order; none for keys that are only referred to */
@@ -235,13 +234,14 @@ struct grid {
     size_t node_count;
     const char **referred; /* names in every ${name} and every condition and expression, sorted */
     size_t referred_count;
-    const char **given; /* keys that csweep does not know, sorted */
+    const char *variables; /* of a batch file: names that are one's own all the same, or NULL */
+    const char **given;    /* keys that csweep does not know, sorted */
     size_t given_count;
     const char *const *overridden; /* keys replaced by presets or command line */
     size_t overridden_count;
     uint32_t *points; /* [point_count][key_count] */
     size_t point_count, point_capacity, steps;
-    bool stopped; /* expansion ended by a fault: points are incomplete */
+    bool stopped; /* by a fault: points are incomplete */
 };
 
 /* CS_EIO: the file cannot be read (a fault says so); else 0, with the faults found so far in grid->faults. */

@@ -147,12 +147,37 @@ static void add_csv_field(struct cs_buf *out, const char *text)
     cs_buf_adds(out, "\"");
 }
 
+/* Is the key a variable of the user's own, in the trials that have it? */
+static bool is_own(const struct sweep_plan *plan, const char *key)
+{
+    const struct sweep_point *last = NULL;
+
+    for (size_t t = 0; t < plan->trial_count; t++) {
+        const struct sweep_point *point = plan->trials[t].point;
+        for (size_t i = 0; i < point->param_count && point != last; i++) {
+            if (strcmp(point->params[i].key, key) == 0)
+                return point->params[i].own;
+        }
+        last = point;
+    }
+    return false;
+}
+
 void sweep_batch_write(struct cs_buf *out, const struct sweep_plan *plan, const char *lines)
 {
     size_t count;
     const char **keys = sweep_plan_keys(plan, false, &count);
 
     cs_buf_adds(out, lines);
+    const char *before = SWEEP_VARIABLES, *after = "";
+    for (size_t k = 0; k < count; k++) {
+        if (!is_own(plan, keys[k]))
+            continue;
+        cs_buf_addf(out, "%s%s", before, keys[k]);
+        before = ", ";
+        after = "\n";
+    }
+    cs_buf_adds(out, after);
     cs_buf_adds(out, "number,name,id,seed");
     for (size_t k = 0; k < count; k++)
         cs_buf_addf(out, ",%s", keys[k]);

@@ -80,6 +80,11 @@ says < /dev/null
 warns "csweep plan: --explain lrr: no such key; did you mean lr?; see csweep plan --help"
 runs 2 plan grid.ini --explain lr --json
 warns "csweep plan: --explain is neither --json nor --csv; see csweep plan --help"
+unchanged
+"$program" plan grid.ini --csv > grid.csv
+note
+runs 2 plan grid.csv --explain lr
+warns "csweep plan: --explain is about grids; in a batch file every line says its values; see csweep plan --help"
 runs 3 plan grid.ini lr=x --explain lr
 says < /dev/null
 warns << 'END'

@@ -112,6 +112,8 @@ static void grids_come_back(void **state)
                          "lr_lambda = min(1, epoch/5), \"max(0.5, 1 - epoch/10)\"\n");
     comes_back(TEST_BASE "[optimizer]\nlr = 0.1, 0.2\nweight_decay = = 0.1 * lr\n"
                          "[zip z]\nbatch_size = 8, 16\nepochs = 1, 2\n");
+    comes_back(TEST_BASE "[optimizer]\nbase = 1, 2\nlr = = base / 10\nweight_decay = ${lr}\n"
+                         "[model]\nsize = a, b\n[when size=b]\nmomentum = 0.5, 0.6\n");
 }
 
 /* Only some columns, blanks, CRLF, empty lines, comments, a byte order mark, spellings. */
