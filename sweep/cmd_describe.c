@@ -8,11 +8,42 @@
 #include "sweep/cmd.h"
 #include "sweep/plan.h"
 #include "sweep/print.h"
+#include "sweep/prune/prune.h"
 
 extern const struct sweep_command sweep_command_describe;
 
 /* Kinds of things to choose; keys come after them. */
-static const char *const kinds[] = {"optimizer", "scheduler", "loss", "layer", "init", "dataset"};
+static const char *const kinds[] = {"optimizer", "scheduler", "loss",  "layer",
+                                    "init",      "dataset",   "pruner"};
+
+/* The key that chooses among a kind's. */
+static const char *key_of(const char *kind)
+{
+    return strcmp(kind, "pruner") == 0 ? "prune" : kind;
+}
+
+/* What holds of every pruner. */
+static const char pruner_promise[] =
+    "Judged after an epoch, from values of the sweep's metric alone: the trial's own, and those "
+    "that "
+    "trials with\nlower numbers had at that epoch. So the same grid prunes the same trials at the "
+    "same epochs, with any number of\nworkers, fused or not, and after interruptions; but not "
+    "where "
+    "trials fail, or end by stop_trial. The last epoch\nis not judged. A pruned trial keeps its "
+    "checkpoint, and goes on with prune=none or csweep rerun --pruned.";
+
+static const struct train_topic *topics_of(const char *kind, size_t *count)
+{
+    static struct train_topic topics[32];
+    const struct sweep_pruner *const *pruners = sweep_pruners();
+
+    if (strcmp(kind, "pruner") != 0)
+        return train_topics(kind, count);
+    for (*count = 0; pruners[*count] && *count < CS_COUNT(topics); ++*count)
+        topics[*count] = (struct train_topic){pruners[*count]->name, pruners[*count]->name,
+                                              pruners[*count]->help};
+    return topics;
+}
 
 /* A key of [sweep] or of a trial. */
 struct entry {
@@ -22,21 +53,36 @@ struct entry {
 
 static struct entry *collect_entries(size_t *count)
 {
-    size_t sweep_count, train_count, group_count;
+    size_t sweep_count, prune_count, train_count, group_count;
     const struct cs_param *sweep = sweep_keys(&sweep_count);
+    const struct sweep_prune_key *prune = sweep_prune_keys(&prune_count);
     const struct train_key *train = train_keys(&train_count);
     const struct train_key *group = train_group_keys(&group_count);
-    struct entry *entries = cs_xcalloc(sweep_count + train_count + group_count, sizeof *entries);
+    struct entry *entries =
+        cs_xcalloc(sweep_count + prune_count + train_count + group_count, sizeof *entries);
 
     *count = 0;
-    for (size_t i = 0; i < sweep_count; i++)
-        entries[(*count)++] = (struct entry){"sweep", NULL, NULL, &sweep[i]};
+    for (size_t i = 0; i < sweep_count; i++) {
+        size_t owned = 0;
+        while (owned < prune_count && strcmp(prune[owned].row->name, sweep[i].name) != 0)
+            owned++;
+        if (owned == prune_count)
+            entries[(*count)++] = (struct entry){"sweep", NULL, NULL, &sweep[i]};
+    }
+    for (size_t i = 0; i < prune_count; i++)
+        entries[(*count)++] = (struct entry){"sweep", "prune", prune[i].owner, prune[i].row};
     for (size_t i = 0; i < train_count; i++)
         entries[(*count)++] =
             (struct entry){train[i].section, train[i].owner_key, train[i].owner, train[i].row};
     for (size_t i = 0; i < group_count; i++)
         entries[(*count)++] = (struct entry){"group NAME", NULL, NULL, group[i].row};
     return entries;
+}
+
+static const char *expected(const struct entry *entry, struct cs_arena *arena)
+{
+    const bool pruner = entry->owner_key && strcmp(entry->owner_key, "prune") == 0;
+    return pruner ? sweep_prune_expected(entry->row, arena) : cs_param_expected(entry->row, arena);
 }
 
 static json_t *entry_json(const struct entry *entry, struct cs_arena *arena)
@@ -49,7 +95,7 @@ static json_t *entry_json(const struct entry *entry, struct cs_arena *arena)
         cs_json_set(out, entry->owner_key, cs_json_text(entry->owner));
     cs_json_set(out, "type", cs_json_text(cs_type_name(entry->row->type)));
     cs_json_set(out, "default", cs_json_text(entry->row->def));
-    cs_json_set(out, "must_be", cs_json_text(cs_param_expected(entry->row, arena)));
+    cs_json_set(out, "must_be", cs_json_text(expected(entry, arena)));
     cs_json_set(out, "help", cs_json_text(entry->row->help));
     return out;
 }
@@ -59,7 +105,7 @@ static void print_entry(const struct entry *entry, struct cs_arena *arena)
     const char *def = *entry->row->def ? entry->row->def : "empty";
 
     printf("  %-22s %s\n", entry->row->name, entry->row->help);
-    printf("  %-22s %s; default %s", "", cs_param_expected(entry->row, arena), def);
+    printf("  %-22s %s; default %s", "", expected(entry, arena), def);
     if (entry->owner)
         printf("; of %s = %s", entry->owner_key, entry->owner);
     putchar('\n');
@@ -151,7 +197,9 @@ static json_t *topic_json(const char *kind, const struct train_topic *topic)
     cs_json_set(out, "name", cs_json_text(topic->name));
     cs_json_set(out, "usage", cs_json_text(topic->usage));
     cs_json_set(out, "help", cs_json_text(topic->help));
-    cs_json_set(out, "keys", keys_json(kind, topic->name));
+    if (strcmp(kind, "pruner") == 0)
+        cs_json_set(out, "promise", cs_json_text(pruner_promise));
+    cs_json_set(out, "keys", keys_json(key_of(kind), topic->name));
     return out;
 }
 
@@ -168,13 +216,15 @@ static void print_topic(const char *kind, const struct train_topic *topic, bool 
         return;
     }
     printf("%s: %s\n", topic->usage, topic->help);
-    print_keys(kind, topic->name);
+    print_keys(key_of(kind), topic->name);
+    if (strcmp(kind, "pruner") == 0)
+        puts(pruner_promise);
 }
 
 static int describe_topics(const char *kind, const char *name, bool json)
 {
     size_t count, found = 0;
-    const struct train_topic *topics = train_topics(kind, &count);
+    const struct train_topic *topics = topics_of(kind, &count);
     const char **names = cs_xcalloc(count, sizeof *names);
     json_t *out = json_array();
     int rc = SWEEP_EXIT_OK;
@@ -204,7 +254,7 @@ static int describe_all(bool json)
         json_t *out = json_array();
         for (size_t i = 0; i < CS_COUNT(kinds); i++) {
             size_t count;
-            const struct train_topic *topics = train_topics(kinds[i], &count);
+            const struct train_topic *topics = topics_of(kinds[i], &count);
             for (size_t k = 0; k < count; k++)
                 json_array_append_new(out, topic_json(kinds[i], &topics[k]));
         }
@@ -262,7 +312,8 @@ static int run_describe(int argc, char **argv)
 const struct sweep_command sweep_command_describe = {
     .name = "describe",
     .summary = "the reference: optimizers, schedulers, losses, layers, datasets, keys",
-    .help = "usage: csweep describe [optimizer|scheduler|loss|layer|dataset|key [NAME]] [--json]\n"
+    .help = "usage: csweep describe [optimizer|scheduler|loss|layer|dataset|pruner|key [NAME]] "
+            "[--json]\n"
             "\n"
             "Print what a grid file may say, from the tables that check it.\n"
             "\n"

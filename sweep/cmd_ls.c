@@ -215,7 +215,7 @@ static int list_trials(const struct ls *ls, const char *word, struct cs_error *e
 }
 
 struct summary {
-    int trials, done, failed, running;
+    int trials, done, pruned, failed, running;
     double best;
 };
 
@@ -227,6 +227,7 @@ static struct summary summarise(const struct sweep_state *state)
         const struct sweep_record *r = &state->records[i];
         const double best = sweep_record_best(r, state->metric, NULL);
         s.trials++;
+        s.pruned += strcmp(r->state, "pruned") == 0;
         s.done += sweep_record_is_over(r);
         s.failed += strcmp(r->state, "failed") == 0;
         s.running += strcmp(r->state, "running") == 0;
@@ -242,7 +243,8 @@ static void print_sweep(const struct ls *ls, json_t *list, size_t number,
     const struct summary s = summarise(state);
 
     if (!ls->json) {
-        printf("%5zu  %6d  %6d  %6d  %7d", number, s.trials, s.done, s.failed, s.running);
+        printf("%5zu  %6d  %6d  %6d  %6d  %7d", number, s.trials, s.done - s.pruned, s.pruned,
+               s.failed, s.running);
         print_number(s.best, 8);
         printf("  %s\n", state->sweep);
         return;
@@ -250,7 +252,8 @@ static void print_sweep(const struct ls *ls, json_t *list, size_t number,
     json_t *one = json_object();
     cs_json_set(one, "sweep", cs_json_text(state->sweep));
     cs_json_set(one, "trials", json_integer(s.trials));
-    cs_json_set(one, "done", json_integer(s.done));
+    cs_json_set(one, "done", json_integer(s.done - s.pruned));
+    cs_json_set(one, "pruned", json_integer(s.pruned));
     cs_json_set(one, "failed", json_integer(s.failed));
     cs_json_set(one, "running", json_integer(s.running));
     cs_json_set(one, "best", cs_json_number(s.best));
@@ -264,8 +267,8 @@ static int list_sweeps(const struct ls *ls, struct cs_error *err)
     int rc = sweep_names_load(&names, ls->logdir, err);
 
     if (rc == 0 && !ls->json)
-        printf("%5s  %6s  %6s  %6s  %7s  %8s  %s\n", "sweep", "trials", "done", "failed", "running",
-               "best", "name");
+        printf("%5s  %6s  %6s  %6s  %6s  %7s  %8s  %s\n", "sweep", "trials", "done", "pruned",
+               "failed", "running", "best", "name");
     for (size_t i = 0; i < names.count && rc == 0; i++) {
         struct sweep_state *state;
         char *dir = cs_xasprintf("%s/%s", ls->logdir, names.list[i]);

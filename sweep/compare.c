@@ -20,7 +20,7 @@ struct point {
     char *group;                     /* "optimizer=sgd momentum=0.9" */
     const char *lr;                  /* "" = has none */
     double *last, *best, *target;    /* [n]; target: epochs of those that reached it */
-    int n, reached, bad;             /* bad: ended without a value */
+    int n, reached, pruned, bad;     /* bad: ended without a value */
 };
 
 struct points {
@@ -105,12 +105,14 @@ static struct points collect(const struct sweep_plan *plan, const struct sweep_s
         const struct sweep_trial *trial = &plan->trials[i];
         const struct sweep_record *record = sweep_state_find(state, trial->id);
         struct point *p = find_point(&points, trial, plan->seed_count);
-        if (!record || !record->last || !sweep_record_is_done(record)) {
+        const bool pruned = record && strcmp(record->state, "pruned") == 0;
+        if (!record || !record->last || (!sweep_record_is_done(record) && !pruned)) {
             p->bad++;
             continue;
         }
         p->last[p->n] = sweep_record_last(record, plan->metric);
         p->best[p->n++] = sweep_record_best(record, plan->metric, NULL);
+        p->pruned += pruned;
         if (record->target_epoch > 0)
             p->target[p->reached++] = record->target_epoch;
     }
@@ -194,23 +196,29 @@ static void print_row(const struct sweep_plan *plan, const struct point *p, int 
     format_stats(last, p->last, p->n);
     format_stats(best, p->best, p->n);
     format_target(target, plan, p);
-    printf("%-*s  %-*s  %-18s  %-18s  %5d%s%s%s\n", width, p->group, lr_width, *p->lr ? p->lr : "-",
+    printf("%-*s  %-*s  %-18s  %-18s  %5d%s%s%s", width, p->group, lr_width, *p->lr ? p->lr : "-",
            last, best, p->n, *target ? "  " : "", target,
            p->bad ? "  (some trials failed or diverged)" : "");
+    if (p->pruned)
+        printf("  (%d pruned)", p->pruned);
+    putchar('\n');
 }
 
 static void print_counts(const struct sweep_plan *plan, const struct sweep_state *state)
 {
-    int done = 0, slow = 0, diverged = 0, failed = 0;
+    int done = 0, pruned = 0, slow = 0, diverged = 0, failed = 0;
 
     for (size_t i = 0; i < plan->trial_count; i++) {
         const struct sweep_record *r = sweep_state_find(state, plan->trials[i].id);
         done += r && sweep_record_is_done(r);
         slow += r && sweep_record_is_slow(r);
+        pruned += r && strcmp(r->state, "pruned") == 0;
         diverged += r && strcmp(r->state, "diverged") == 0;
         failed += r && strcmp(r->state, "failed") == 0;
     }
     printf("%d done", done);
+    if (pruned)
+        printf(", %d pruned", pruned);
     if (slow)
         printf(", %d slow", slow);
     if (diverged)
@@ -319,6 +327,7 @@ void sweep_compare_json_line(const struct sweep_plan *plan, const struct sweep_s
         cs_json_set(row, "final", stats_json(p->last, p->n));
         cs_json_set(row, "best", stats_json(p->best, p->n));
         cs_json_set(row, "epochs_to_target", stats_json(p->target, p->reached));
+        cs_json_set(row, "pruned", json_integer(p->pruned));
         json_array_append_new(rows, row);
     }
     cs_json_set(line, "event", cs_json_text("sweep"));

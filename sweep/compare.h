@@ -3,7 +3,8 @@
  *
  * Trials of the plan are grouped by every parameter that varies but `lr`; inside a group each learning rate is
  * judged by the mean over its seeds of the metric's best value, and the best one is shown. Standard deviations
- * are over seeds (n - 1). A rate one of whose seeds diverged is worse than any that did not. Epochs to the
+ * are over seeds (n - 1). A pruned trial counts like others, with its best and its last value up to there: leaving it out
+ * would make its rate look better than it is. A rate one of whose seeds diverged is worse than any that did not. Epochs to the
  * target are the mean over the seeds that reached it, with their number when not all did.
  */
 #ifndef SWEEP_COMPARE_H

@@ -14,7 +14,7 @@
 #include "sweep/plan.h"
 
 /* Words a later csweep will read. Refused, so that no file means less than it says. */
-static const char *const later_keys[] = {"search", "trials", "prune", "keep"};
+static const char *const later_keys[] = {"search", "trials", "keep"};
 
 /* Keys: what a name is, and where it belongs. */
 

@@ -157,13 +157,15 @@ static void fold_end(struct sweep_record *r, const json_t *line, const char *tar
     r->last = json_object_get(line, "last");
     r->best = json_object_get(line, "best");
     r->tags = json_object_get(line, "tags");
-    if (strcmp(r->state, "interrupted") != 0 && strcmp(r->state, "failed") != 0)
+    if (strcmp(r->state, "interrupted") != 0 && strcmp(r->state, "failed") != 0 &&
+        strcmp(r->state, "waiting") != 0)
         r->again = false;
 }
 
 static void fold_queue(struct sweep_record *r, const json_t *line)
 {
     r->started = false;
+    r->spared = r->spared || strcmp(r->state, "pruned") == 0;
     r->state = "queued";
     r->cause = r->detail = "";
     r->again = true;
@@ -211,6 +213,8 @@ static void fold(struct sweep_state *state)
         struct cs_table_slot *slot = cs_table_add(&state->ids, r->id);
         if (r->started)
             r->state = state->held ? "running" : "interrupted";
+        else if (strcmp(r->state, "waiting") == 0) /* set aside (prune/judge.h) */
+            r->state = state->held ? "queued" : "interrupted";
         if (slot->text)
             continue; /* the first of two counts */
         slot->text = r->id;
@@ -287,7 +291,7 @@ void sweep_state_free(struct sweep_state *state)
 bool sweep_record_is_over(const struct sweep_record *record)
 {
     return sweep_record_is_done(record) || strcmp(record->state, "diverged") == 0 ||
-           sweep_record_is_slow(record);
+           strcmp(record->state, "pruned") == 0 || sweep_record_is_slow(record);
 }
 
 bool sweep_record_is_slow(const struct sweep_record *record)

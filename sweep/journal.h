@@ -47,8 +47,8 @@ struct sweep_record {
     const char *name, *id, *point;
     uint64_t seed;
     struct sweep_written *params; /* sweep_record_params */
-    const char
-        *state; /* "queued", "running", "done", "stopped", "diverged", "interrupted", "failed" */
+    const char *
+        state; /* "queued", "running", "done", "stopped", "pruned", "diverged", "interrupted", "failed" */
     const char *cause, *detail;  /* of a failure, else "" */
     int attempts, epoch, epochs; /* attempts: starts; epoch: completed, as of the last end */
     int target_epoch;            /* first epoch that met the sweep's target, 0 = none */
@@ -59,6 +59,7 @@ struct sweep_record {
     bool started;              /* since the last end */
     bool again;                /* queued by hand since it was last over: wanted to its end */
     bool anew;                 /* from epoch 0, and not started since */
+    bool spared;               /* it was pruned, and queued by hand then: not judged any more */
 };
 
 struct sweep_state {
@@ -85,7 +86,7 @@ bool sweep_record_is_slow(const struct sweep_record *record);
 /* Done, be it that it stopped early. */
 bool sweep_record_is_done(const struct sweep_record *record);
 
-/* Done, diverged or slow: it is not trained again, unless someone asks for it. */
+/* Done, diverged, pruned or slow: it is not trained again, unless someone asks for it. */
 bool sweep_record_is_over(const struct sweep_record *record);
 
 const struct sweep_record *sweep_state_find(const struct sweep_state *state, const char *id);

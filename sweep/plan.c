@@ -14,6 +14,7 @@
 #include "sweep/batch.h"
 #include "sweep/names.h"
 #include "sweep/plan_impl.h"
+#include "sweep/prune/prune.h"
 
 static const struct cs_param sweep_rows[] = {
     {"name", CS_TEXT, "", 0, 0, 0, NULL,
@@ -47,10 +48,29 @@ static const struct cs_param sweep_rows[] = {
      "N% failed or N failed: start no more trials when so many of the sweep's failed"},
 };
 
+enum { SWEEP_ROWS_MAX = 128 };
+
 const struct cs_param *sweep_keys(size_t *count)
 {
-    *count = CS_COUNT(sweep_rows);
-    return sweep_rows;
+    static struct cs_param all[SWEEP_ROWS_MAX];
+    static size_t filled;
+    size_t owned;
+    const struct sweep_prune_key *keys = sweep_prune_keys(&owned);
+
+    if (filled == 0) {
+        memcpy(all, sweep_rows, sizeof sweep_rows);
+        filled = CS_COUNT(sweep_rows);
+        all[filled++] = *sweep_prune_row();
+        for (size_t i = 0; i < owned && filled < SWEEP_ROWS_MAX; i++) {
+            size_t k = 0;
+            while (k < filled && strcmp(all[k].name, keys[i].row->name) != 0)
+                k++;
+            if (k == filled)
+                all[filled++] = *keys[i].row;
+        }
+    }
+    *count = filled;
+    return all;
 }
 
 static const struct cs_param *sweep_row(const char *name)
@@ -211,6 +231,36 @@ static void read_limits(struct builder *b)
                          "target_stops = yes: there is no target; expected target = CONDITION");
 }
 
+static const char *prune_text(void *context, const char *key)
+{
+    struct builder *b = context;
+    const struct grid_entry *entry = sweep_grid_sweep_entry(&b->grid, key);
+
+    return entry ? entry->value : NULL;
+}
+
+/* A key that no choice uses is only worth a word when the choice is not the file's own. */
+static void prune_fault(void *context, const char *about, bool unused, const char *text)
+{
+    struct builder *b = context;
+    const struct grid_entry *entry = sweep_grid_sweep_entry(&b->grid, about);
+    if (!entry) /* not given, but needed */
+        entry = sweep_grid_sweep_entry(&b->grid, "prune");
+    const int line = entry ? entry->value_line : 0;
+
+    if (!unused || sweep_grid_overridden(&b->grid, about) ||
+        !(sweep_grid_overridden(&b->grid, "prune") ||
+          sweep_grid_overridden(&b->grid, "wrapped_pruner")))
+        sweep_grid_fault(&b->grid, line, "%s", text);
+}
+
+static void read_prune(struct builder *b)
+{
+    const struct sweep_prune_source source = {b, prune_text, prune_fault};
+
+    b->plan->prune = sweep_prune_read(&source, &b->grid.arena);
+}
+
 static void read_sweep(struct builder *b)
 {
     int line;
@@ -222,6 +272,7 @@ static void read_sweep(struct builder *b)
     read_seeds(b);
     read_max_trials(b);
     read_limits(b);
+    read_prune(b);
 }
 
 /* Points to specs. */

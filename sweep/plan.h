@@ -17,6 +17,7 @@
 
 struct cs_error;
 struct cs_expr;
+struct sweep_pruning;
 
 struct sweep_param {
     const char *key, *value; /* canonical; keys that are equal are one pointer in a plan */
@@ -79,8 +80,9 @@ struct sweep_plan {
     const char *description; /* "" */
     const char *metric;      /* tag: "Accuracy/Val" */
     bool maximize;
-    struct cs_expr *target;  /* NULL, or e.g. Accuracy/Val >= 0.85 */
-    const char *target_text; /* "" when none */
+    struct cs_expr *target;            /* NULL, or e.g. Accuracy/Val >= 0.85 */
+    const char *target_text;           /* "" when none */
+    const struct sweep_pruning *prune; /* NULL: none; see prune/prune.h */
     struct sweep_limits limits;
     size_t point_count, merged_count, excluded_count;
     size_t seed_count; /* of the point that has the most */
@@ -139,7 +141,7 @@ const char *sweep_trial_value(const struct sweep_trial *trial, const char *key);
 /* The trial's spec, made anew; cannot fail. The caller frees it (train_spec_free), before or after the plan. */
 struct train_spec *sweep_trial_spec(const struct sweep_plan *plan, const struct sweep_trial *trial);
 
-/* Keys of [sweep], for describe. */
+/* Keys of [sweep], each once; those of pruners among them. */
 const struct cs_param *sweep_keys(size_t *count);
 
 #endif

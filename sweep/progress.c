@@ -28,7 +28,7 @@ struct sweep_progress {
     bool terminal;
     struct line *lines; /* [slots] */
     int drawn;          /* lines of the block on the screen */
-    int done, failed, interrupted;
+    int done, pruned, failed, interrupted;
     double start, epochs_left, epoch_seconds; /* epoch_seconds: mean of those seen */
     int64_t epochs_seen;
     double best;
@@ -44,6 +44,7 @@ sweep_progress *sweep_progress_create(const struct sweep_progress_options *optio
                   strcmp(getenv("TERM"), "dumb") != 0;
     p->lines = cs_xcalloc((size_t) options->slots, sizeof *p->lines);
     p->done = options->done;
+    p->pruned = options->pruned;
     p->failed = options->failed;
     p->start = cs_mono_seconds();
     p->best = options->best;
@@ -116,7 +117,7 @@ static void draw_slot(const sweep_progress *p, int slot, int columns)
 /* Epochs still to train over mean seconds per epoch, all slots busy. */
 static double eta(const sweep_progress *p)
 {
-    const int left = p->options.total - p->done - p->failed - p->interrupted;
+    const int left = p->options.total - p->done - p->pruned - p->failed - p->interrupted;
     double epochs = 0;
     int epochs_each = 0;
 
@@ -136,7 +137,7 @@ static double eta(const sweep_progress *p)
 
 static void draw(sweep_progress *p)
 {
-    char elapsed[32], remaining[32] = "?", text[512], best[300] = "";
+    char elapsed[32], remaining[32] = "?", text[512], best[300] = "", pruned[32] = "";
     const int columns = width();
     int running = 0;
 
@@ -148,8 +149,10 @@ static void draw(sweep_progress *p)
     if (!isnan(p->best))
         snprintf(best, sizeof best, "  best %s %.4f (%s)", p->options.metric, p->best,
                  p->best_name);
-    snprintf(text, sizeof text, "%d done, %d running, %d failed, %d trials  %s elapsed, ETA %s%s",
-             p->done, running, p->failed, p->options.total, elapsed, remaining, best);
+    if (p->pruned)
+        snprintf(pruned, sizeof pruned, ", %d pruned", p->pruned);
+    snprintf(text, sizeof text, "%d done%s, %d running, %d failed, %d trials  %s elapsed, ETA %s%s",
+             p->done, pruned, running, p->failed, p->options.total, elapsed, remaining, best);
     print_cut(text, columns);
     for (int i = 0; i < p->options.slots; i++)
         draw_slot(p, i, columns);
@@ -292,8 +295,14 @@ void sweep_progress_end(sweep_progress *p, int slot, int number, const char *nam
 
     if (p->lines[slot].number == number)
         p->lines[slot].busy = false;
+    if (strcmp(state, "waiting") == 0) { /* set aside: it comes again */
+        pass_on(p, name, line);
+        return;
+    }
     if (strcmp(state, "failed") == 0)
         p->failed++;
+    else if (strcmp(state, "pruned") == 0)
+        p->pruned++;
     else if (strcmp(state, "interrupted") == 0)
         p->interrupted++;
     else
@@ -304,7 +313,7 @@ void sweep_progress_end(sweep_progress *p, int slot, int number, const char *nam
         if (!isnan(value))
             printf("  %s %.4f  %.2f s", p->options.metric, value,
                    cs_json_get_number(line, "seconds", 0));
-        printf("  [%d of %d]\n", p->done + p->failed, p->options.total);
+        printf("  [%d of %d]\n", p->done + p->pruned + p->failed, p->options.total);
         fflush(stdout);
     }
     pass_on(p, name, line);

@@ -1,7 +1,7 @@
 /*
  * progress.h - what a person sees while a sweep runs.
  *
- * On a terminal: a block of lines that is redrawn in place: done/running/failed/total, best so far, elapsed and
+ * On a terminal: a block of lines that is redrawn in place: done/pruned/running/failed/total, best so far, elapsed and
  * ETA; then one line per slot with a bar, epoch, loss, accuracy or mean error, samples/s. Elsewhere: one line per start,
  * epoch milestone (quarters) and end. With json: one object per event, nothing else. quiet: only messages.
  */
@@ -15,10 +15,10 @@ typedef struct sweep_progress sweep_progress;
 
 struct sweep_progress_options {
     bool quiet, json;
-    int slots, total;      /* total: trials of the sweep */
-    int done, failed;      /* before this run */
-    double best;           /* of the trials done before, NaN = none */
-    const char *best_name; /* its trial */
+    int slots, total;         /* total: trials of the sweep */
+    int done, pruned, failed; /* before this run */
+    double best;              /* of the trials done before, NaN = none */
+    const char *best_name;    /* its trial */
     const char *metric;
     bool maximize;
 };

@@ -24,6 +24,7 @@
 #include "sweep/seeds.h"
 #include "sweep/shares.h"
 #include "sweep/stop_rules.h"
+#include "sweep/verdicts.h"
 #include "trainer/worker.h"
 
 enum { TICK_MS = 200 };
@@ -37,12 +38,14 @@ struct item {
     const struct sweep_trial *trial;
     const char *from; /* tag of a shorter trial that it goes on from, or NULL */
     enum item_state state;
-    int slot;     /* while RUNNING */
-    int attempts; /* over all runs of csweep */
-    bool anew;    /* from epoch 0, whatever there is */
-    bool again;   /* asked for by hand: it may be slow */
-    char *slow;   /* how slow it is, once it was told to end; NULL */
-    int deaths;   /* workers lost in this run */
+    int slot;        /* while RUNNING */
+    int attempts;    /* over all runs of csweep */
+    bool anew;       /* from epoch 0, whatever there is */
+    bool again;      /* asked for by hand: it may be slow */
+    char *slow;      /* how slow it is, once it was told to end; NULL */
+    int deaths;      /* workers lost in this run */
+    bool begun;      /* since it was given to a worker */
+    int epoch, step; /* where it waits; -1: not known */
 };
 
 struct run {
@@ -57,7 +60,8 @@ struct run {
     sweep_seeds *seeds;
     sweep_longer *longer;
     sweep_stop_rules *rules;
-    bool ruled; /* one of them was obeyed */
+    bool ruled;               /* one of them was obeyed */
+    sweep_verdicts *verdicts; /* NULL: nothing is pruned */
     struct sweep_state
         *state; /* the journal's: while preparing, and to its end when nothing is to be done */
     const char *instance; /* of the CPU kernels */
@@ -67,6 +71,7 @@ struct run {
     int slots;
     struct item *items;
     size_t item_count;
+    size_t pruned;       /* before this run, and left so */
     int stops;           /* signals received */
     bool failed, broken; /* a trial failed; the environment did */
     bool failure_told;
@@ -100,6 +105,7 @@ static void take_over(struct run *r, const struct sweep_trial *trial,
 {
     const double value = sweep_record_best(record, r->plan->metric, NULL);
 
+    r->pruned += strcmp(record->state, "pruned") == 0;
     sweep_seeds_over(r->seeds, trial, record->epoch);
     if (!sweep_is_better(r->plan->maximize, value, r->best))
         return;
@@ -111,14 +117,16 @@ static void add_item(struct run *r, const struct sweep_trial *trial,
                      const struct sweep_record *record)
 {
     const bool anew = record && record->anew;
+    const char *from = anew ? NULL : sweep_longer_find(r->longer, trial);
+    const int attempts = record ? record->attempts : 0;
 
-    r->items[r->item_count++] =
-        (struct item){.trial = trial,
-                      .from = anew ? NULL : sweep_longer_find(r->longer, trial),
-                      .state = WAITING,
-                      .slot = -1,
-                      .attempts = record ? record->attempts : 0,
-                      .anew = anew};
+    r->items[r->item_count++] = (struct item){.trial = trial,
+                                              .from = from,
+                                              .state = WAITING,
+                                              .slot = -1,
+                                              .attempts = attempts,
+                                              .anew = anew,
+                                              .epoch = from || (attempts && !anew) ? -1 : 0};
 }
 
 /* The sweep's folder, the store, the journal with its lock; a place that cannot be made leaves none of the others. */
@@ -140,10 +148,57 @@ static void drop_state(struct run *r)
     r->state = NULL;
 }
 
-/* Is there nothing left to train? A trial that was too slow goes on when no trial is any more. */
+static int by_number(const void *a, const void *b)
+{
+    const struct sweep_trial *x = *(const struct sweep_trial *const *) a,
+                             *y = *(const struct sweep_trial *const *) b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static bool is_held(void *context, int number);
+static void send_verdicts(void *context, int slot, const json_t *command);
+
+/* What is known of the trials that pruners compare: all of the plan, by number, with the curves of those that are over. */
+static int open_verdicts(struct run *r, const struct sweep_state *state, struct cs_error *err)
+{
+    const struct sweep_verdicts_hooks hooks = {r, is_held, send_verdicts};
+    const size_t count = r->plan->trial_count;
+    const struct sweep_trial **trials = cs_xcalloc(count + 1, sizeof(struct sweep_trial *));
+    int rc = 0, missing = 0;
+
+    r->verdicts = sweep_verdicts_create(r->plan, &hooks);
+    for (size_t i = 0; i < count; i++)
+        trials[i] = &r->plan->trials[i];
+    qsort(trials, count, sizeof(struct sweep_trial *), by_number);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const struct sweep_record *record = sweep_state_find(state, trials[i]->id);
+        sweep_verdicts_add(r->verdicts, trials[i], record && record->spared);
+        if (!record || !sweep_record_is_over(record))
+            continue;
+        rc = sweep_verdicts_recall(r->verdicts, trials[i], strcmp(record->state, "diverged") == 0,
+                                   r->store, err);
+        missing += rc == CS_ENONAME;
+        rc = rc == CS_ENONAME ? 0 : rc;
+    }
+    free(trials);
+    if (missing)
+        fprintf(stderr,
+                "csweep: %d trials have no checkpoint any more: nothing is compared with them\n",
+                missing);
+    return rc;
+}
+
+/* Judged trials are handed out by number (prune/judge.h). */
+static int by_trial_number(const void *a, const void *b)
+{
+    return by_number(&((const struct item *) a)->trial, &((const struct item *) b)->trial);
+}
+
+/* Is there nothing left to train? Trials that were too slow, or pruned, go on when none is any more. */
 static bool is_over(const struct run *r, const struct sweep_record *record)
 {
     return sweep_record_is_over(record) &&
+           (r->plan->prune || strcmp(record->state, "pruned") != 0) &&
            (r->plan->limits.stop_trial > 0 || !sweep_record_is_slow(record));
 }
 
@@ -181,6 +236,10 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
         else
             take_over(r, &plan->trials[i], record);
     }
+    if (rc == 0 && plan->prune)
+        rc = open_verdicts(r, state, err);
+    if (plan->prune)
+        qsort(r->items, r->item_count, sizeof *r->items, by_trial_number);
     if (rc == 0)
         rc = sweep_run_journal_sweep(
             r->journal, plan, experiment,
@@ -309,31 +368,61 @@ static json_t *train_command(const struct run *r, const char *data, size_t fuse,
     cs_json_set(command, "target", cs_json_text(r->plan->target_text));
     cs_json_set(command, "fuse", json_integer((json_int_t) fuse));
     cs_json_set(command, "data", cs_json_text(data));
+    cs_json_set(command, "judged", json_boolean(r->verdicts != NULL));
     cs_json_set(command, "trials", trials);
     return command;
 }
 
 /* The first trial that waits; NULL: none does, or the sweep is stopping. */
-static const struct sweep_trial *next_trial(const struct run *r)
+static const struct item *next_item(const struct run *r)
 {
     for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
         if (r->items[i].state == WAITING)
-            return r->items[i].trial;
+            return &r->items[i];
     }
     return NULL;
+}
+
+/* May it be trained together with the first? Judged ones stand at one place. */
+static bool fits(const struct run *r, const struct item *first, const struct item *item)
+{
+    return first->trial->point->shape_key == item->trial->point->shape_key &&
+           (!r->verdicts || (first->epoch == item->epoch && first->step == item->step));
+}
+
+/* The trials that wait and fit to the first, marked as given to the slot. Judged ones: without a gap in their numbers. */
+static json_t *take_trials(struct run *r, const struct item *first, int slot, size_t limit)
+{
+    const struct item like = *first;
+    json_t *trials = json_array();
+
+    for (size_t i = 0; i < r->item_count && json_array_size(trials) < limit; i++) {
+        struct item *item = &r->items[i];
+        if (item->state == WAITING && r->verdicts && !fits(r, &like, item))
+            break;
+        if (item->state != WAITING || !fits(r, &like, item))
+            continue;
+        item->state = RUNNING;
+        item->slot = slot;
+        item->begun = false;
+        item->attempts++;
+        json_array_append_new(trials, trial_json(r, item));
+    }
+    return trials;
 }
 
 /* Give the slot's worker the next trials of one shape; when there are none, let it go. */
 static void dispatch(struct run *r, int slot)
 {
-    const struct sweep_trial *first = next_trial(r);
+    const struct item *first = next_item(r);
     struct cs_error err;
     size_t waiting = 0;
 
     sweep_shares_prune(&r->shares, is_wanted, r);
+    const struct sweep_point *point = first ? first->trial->point : NULL;
     const char *data = NULL;
     if (first)
-        data = sweep_shares_name(&r->shares, first->point->dataset, first->point->path, &err);
+        data = sweep_shares_name(&r->shares, point->dataset, point->path, &err);
     if (first && !data)
         break_off(r, &err);
     if (!data) {
@@ -342,20 +431,39 @@ static void dispatch(struct run *r, int slot)
     }
     for (size_t i = 0; i < r->item_count; i++)
         waiting += r->items[i].state == WAITING;
-    const size_t limit = (size_t) bundle_size(r, first, waiting);
-    json_t *trials = json_array();
-    for (size_t i = 0; i < r->item_count && json_array_size(trials) < limit; i++) {
-        struct item *item = &r->items[i];
-        if (item->state != WAITING || first->point->shape_key != item->trial->point->shape_key)
-            continue;
-        item->state = RUNNING;
-        item->slot = slot;
-        item->attempts++;
-        json_array_append_new(trials, trial_json(r, item));
-    }
-    json_t *command = train_command(r, data, limit, trials);
+    const size_t limit = (size_t) bundle_size(r, first->trial, waiting);
+    json_t *command = train_command(r, data, limit, take_trials(r, first, slot, limit));
     sweep_pool_send(r->pool, slot, command);
     json_decref(command);
+}
+
+static bool is_held(void *context, int number)
+{
+    const struct item *item = find_item(context, number);
+    return item && item->state == RUNNING;
+}
+
+static void send_verdicts(void *context, int slot, const json_t *command)
+{
+    const struct run *r = context;
+    sweep_pool_send(r->pool, slot, command);
+}
+
+static void settle_verdicts(struct run *r)
+{
+    if (r->verdicts)
+        sweep_verdicts_settle(r->verdicts);
+}
+
+/* A trial waits that a worker had: slots whose workers were let go for want of work get new ones. */
+static void wake_slots(struct run *r)
+{
+    struct cs_error err;
+
+    for (int i = 0; i < r->slots && !stopping(r); i++) {
+        if (!sweep_pool_alive(r->pool, i) && sweep_pool_start(r->pool, i, &err) < 0)
+            break_off(r, &err);
+    }
 }
 
 /* The first failure is told at once, with what its log says. */
@@ -410,6 +518,7 @@ static void on_start(struct run *r, int slot, struct item *item, const json_t *r
     json_t *line = json_object();
 
     item->anew = false;
+    item->begun = true;
     cs_json_set(line, "event", cs_json_text("start"));
     cs_json_set(line, "number", json_integer(item->trial->number));
     cs_json_set(line, "attempt", json_integer(item->attempts));
@@ -470,26 +579,44 @@ static void on_end(struct run *r, int slot, struct item *item, const json_t *sai
     }
     const bool no_space =
         strcmp(cs_json_get_text(report, "code", ""), cs_code_text(CS_ENOSPACE)) == 0;
-    item->state = strcmp(state, "interrupted") == 0 ? WAITING : OVER;
+    const bool aside = strcmp(state, "waiting") == 0;
+    item->state = aside || strcmp(state, "interrupted") == 0 ? WAITING : OVER;
     item->slot = -1;
+    item->epoch = (int) cs_json_get_int(report, "epoch", -1);
+    item->step = (int) cs_json_get_int(report, "step", 0);
     if (no_space) { /* not the trial's fault: it waits for room */
         struct cs_error err;
         item->state = WAITING;
         cs_fail(&err, CS_ENOSPACE, "%s", cs_json_get_text(report, "detail", "no space left"));
         json_decref(line);
         break_off(r, &err);
+    } else if (aside && !item->begun) { /* it has not even started */
+        item->attempts--;
+        json_decref(line);
     } else {
         journal_or_break(r, line, true);
     }
+    if (r->verdicts && item->state == OVER)
+        sweep_verdicts_end(r->verdicts, item->trial->number);
     r->garbage += cs_json_get_int(report, "superseded_bytes", 0);
     write_seeds(r, item, report);
-    tell_end(r, slot, item, report, item->state == OVER ? state : "interrupted");
+    if (!aside || item->begun)
+        tell_end(r, slot, item, report, item->state == OVER || aside ? state : "interrupted");
+    if (item->state == WAITING && r->verdicts)
+        wake_slots(r);
     if (strcmp(state, "failed") == 0 && !no_space) {
         tell_failure(r, item, cs_json_get_text(report, "detail", ""));
         sweep_stop_rules_failed(r->rules);
     }
     json_decref(report);
     free_garbage(r, garbage_limit);
+}
+
+static void on_epoch(struct run *r, int slot, const struct item *item, const json_t *report)
+{
+    if (r->verdicts)
+        sweep_verdicts_epoch(r->verdicts, report);
+    sweep_progress_epoch(r->progress, slot, item->trial->number, item->trial->name, report);
 }
 
 static void on_report(void *context, int slot, const json_t *report)
@@ -500,18 +627,23 @@ static void on_report(void *context, int slot, const json_t *report)
 
     if (strcmp(event, "ready") == 0 || strcmp(event, "idle") == 0)
         dispatch(r, slot);
+    else if (strcmp(event, "ask") == 0 && r->verdicts)
+        sweep_verdicts_ask(r->verdicts, slot, report);
     else if (!item || item->slot != slot)
         return;
     else if (strcmp(event, "start") == 0)
         on_start(r, slot, item, report);
     else if (strcmp(event, "progress") == 0)
         sweep_progress_step(r->progress, slot, report);
+    else if (strcmp(event, "values") == 0 && r->verdicts)
+        sweep_verdicts_values(r->verdicts, report);
     else if (strcmp(event, "epoch") == 0)
-        sweep_progress_epoch(r->progress, slot, item->trial->number, item->trial->name, report);
+        on_epoch(r, slot, item, report);
     else if (strcmp(event, "end") == 0)
         on_end(r, slot, item, report);
     if (item && (item->slot == slot || strcmp(event, "end") == 0))
         watch_rules(r, slot, item, report);
+    settle_verdicts(r);
 }
 
 /* The worker died with a trial in its hands. */
@@ -521,6 +653,7 @@ static void on_lost(struct run *r, int slot, struct item *item, const struct swe
 
     item->slot = -1;
     item->state = WAITING;
+    item->epoch = -1;
     if (stopping(r))
         return;
     if (how->signal)
@@ -581,6 +714,9 @@ static void on_exited(void *context, int slot, const struct sweep_exit_info *how
         if (r->items[i].state == RUNNING && r->items[i].slot == slot)
             on_lost(r, slot, &r->items[i], how);
     }
+    if (r->verdicts)
+        sweep_verdicts_gone(r->verdicts, slot);
+    settle_verdicts(r);
     if (how->status != 0 && !how->signal && *how->words && !stopping(r))
         sweep_progress_message(r->progress, "%s", how->words);
     if (work_left(r)) {
@@ -664,7 +800,8 @@ static int run_loop(struct run *r, struct cs_error *err)
 static void print_plan(struct run *r)
 {
     const struct sweep_plan *plan = r->plan;
-    const size_t before = plan->trial_count - r->item_count;
+    const size_t before = plan->trial_count - r->item_count - r->pruned;
+    char pruned[64] = "";
 
     if (r->options.json) {
         json_t *line = json_object();
@@ -673,6 +810,8 @@ static void print_plan(struct run *r)
         cs_json_set(line, "points", json_integer((json_int_t) plan->point_count));
         cs_json_set(line, "trials", json_integer((json_int_t) plan->trial_count));
         cs_json_set(line, "done", json_integer((json_int_t) before));
+        if (plan->prune || r->pruned)
+            cs_json_set(line, "pruned", json_integer((json_int_t) r->pruned));
         cs_json_set(line, "backend", cs_json_text(r->instance));
         sweep_longer_json(line, r->longer);
         sweep_progress_json(r->progress, line);
@@ -683,8 +822,10 @@ static void print_plan(struct run *r)
             printf(" x %zu seed%s =", plan->seed_count, plan->seed_count == 1 ? "" : "s");
         else
             putchar(',');
-        printf(" %zu trials, %zu done before, %d slot%s; TensorBoard: tensorboard --logdir %s\n",
-               plan->trial_count, before, r->slots, r->slots == 1 ? "" : "s", r->dir);
+        if (r->pruned)
+            snprintf(pruned, sizeof pruned, ", %zu pruned", r->pruned);
+        printf(" %zu trials, %zu done%s before, %d slot%s; TensorBoard: tensorboard --logdir %s\n",
+               plan->trial_count, before, pruned, r->slots, r->slots == 1 ? "" : "s", r->dir);
         struct cs_buf text = {0};
         sweep_longer_text(&text, r->longer);
         fputs(text.data ? text.data : "", stdout);
@@ -791,7 +932,8 @@ static void create_progress(struct run *r)
         .json = r->options.json,
         .slots = r->slots,
         .total = (int) r->plan->trial_count,
-        .done = (int) (r->plan->trial_count - r->item_count),
+        .done = (int) (r->plan->trial_count - r->item_count - r->pruned),
+        .pruned = (int) r->pruned,
         .best = r->best,
         .best_name = r->best_name,
         .metric = r->plan->metric,
@@ -820,13 +962,14 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
         if (r.item_count > 0 && !stopping(&r))
             run_loop(&r, &err);
         else if (r.item_count == 0 && !options->quiet && !options->json)
-            puts("nothing to do: every trial is done");
+            printf("nothing to do: every trial is done%s\n", r.pruned ? " or pruned" : "");
         code = finish(&r);
     }
     sweep_shares_clear(&r.shares);
     sweep_longer_free(r.longer);
     sweep_stop_rules_free(r.rules);
     sweep_seeds_free(r.seeds);
+    sweep_verdicts_free(r.verdicts);
     ckpt_store_close(r.store);
     sweep_journal_close(r.journal);
     sweep_progress_free(r.progress);

@@ -11,14 +11,14 @@
 #
 # A check is an executable file: exit status 0 passes, 77 skips (its last line is the reason), all else fails. It finds
 # in its environment: CSWEEP and BUILD (program and build folder, release), CSWEEP_DEV and BUILD_DEV (sanitized),
-# SOURCE, SYSTEM_PYTHON (has Debian's torch), VENV_PYTHON (has tensorboard and safetensors), SCRATCH (an empty folder,
+# SOURCE, SYSTEM_PYTHON (has Debian's torch), VENV_PYTHON (has tensorboard, safetensors and optuna), SCRATCH (an empty folder,
 # its working directory, removed afterwards), CSWEEP_LONG=1 in a long run. A line "# limit: SECONDS" in its first 40
 # replaces the limit of 300 seconds. Two checks run at a time; what one prints is shown when it fails.
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -u
 
 debian="git g++ clang valgrind strace libcmocka-dev clang-format python3-venv python3-numpy python3-torch libopenblas0-pthread" # or torch gets the reference BLAS
-pypi="tensorboard==2.20.0 safetensors==0.8.0 numpy==2.2.6 setuptools==79.0.1" # tensorboard wants pkg_resources
+pypi="tensorboard==2.20.0 safetensors==0.8.0 numpy==2.2.6 optuna==5.0.0 setuptools==79.0.1" # tensorboard wants pkg_resources
 
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$SOURCE/build/test

@@ -172,16 +172,30 @@ int train_trial_begin_events(struct train_trial *trial, struct cs_error *err)
     return rc;
 }
 
-int train_trial_end_events(struct train_trial *trial, struct cs_error *err)
+static int close_events(struct train_trial *trial, int rc, struct cs_error *err)
 {
-    const enum tbw_status status = trial->now.state == TRAIN_DIVERGED ? TBW_FAILURE : TBW_SUCCESS;
-    int rc = tbw_writer_hparams_end(trial->events, status, 0, err);
-
     if (rc == 0)
         rc = tbw_writer_sync(trial->events, err);
     const int closed = tbw_writer_close(trial->events, rc == 0 ? err : NULL);
     trial->events = NULL;
     return rc < 0 ? rc : closed;
+}
+
+int train_trial_end_events(struct train_trial *trial, struct cs_error *err)
+{
+    const enum tbw_status status = trial->now.state == TRAIN_DIVERGED ? TBW_FAILURE : TBW_SUCCESS;
+    return close_events(trial, tbw_writer_hparams_end(trial->events, status, 0, err), err);
+}
+
+int train_trial_prune_events(struct train_trial *trial, const char *pruner, const char *why,
+                             struct cs_error *err)
+{
+    char *text = cs_xasprintf("pruned after epoch %d of %d by %s: %s", trial->now.epoch,
+                              trial->spec->epochs, pruner, why);
+    const int rc = tbw_writer_text(trial->events, "State", trial->now.epoch + 1, text, err);
+
+    free(text);
+    return close_events(trial, rc, err);
 }
 
 /* Steps are the optimizer's: `accumulate` batches make one. */

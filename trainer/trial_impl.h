@@ -20,8 +20,8 @@
 #include "trainer/spec.h"
 #include "trainer/torch.h"
 
-/* stopped: early, by early_stopping */
-enum train_state { TRAIN_RUNNING, TRAIN_DONE, TRAIN_DIVERGED, TRAIN_STOPPED };
+/* stopped: early, by early_stopping; pruned: by the controller, in a checkpoint only: what is read from it runs */
+enum train_state { TRAIN_RUNNING, TRAIN_DONE, TRAIN_DIVERGED, TRAIN_STOPPED, TRAIN_PRUNED };
 
 /* Everything a checkpoint must hold besides weights and optimizer state. */
 struct train_standing {
@@ -74,6 +74,7 @@ struct train_trial {
     double save_cost; /* seconds the last save took */
     double saved_at;  /* monotonic */
     uint64_t superseded_bytes;
+    int judge_at; /* the epoch after which the controller is asked, 0: none */
 };
 
 /* Parse the job, take the trial's lock, read its `last` checkpoint if there is one, else that of job.from. */
@@ -109,8 +110,13 @@ int train_trial_move_on(struct train_trial *trial, struct cs_error *err);
 int train_trial_write_epoch(struct train_trial *trial, double seconds, double samples_per_second,
                             struct cs_error *err);
 
-/* The last words of the run's event file; then it is closed. */
+/*
+ * The last words of the run's event file; then it is closed. A pruned one may go on some day, and readers keep the first
+ * end that they see: it gets no end but a text (`State`), at the next step, so that going on takes it back.
+ */
 int train_trial_end_events(struct train_trial *trial, struct cs_error *err);
+int train_trial_prune_events(struct train_trial *trial, const char *pruner, const char *why,
+                             struct cs_error *err);
 
 /* restore_best, at a trial's end: the best epoch's weights and state into the bundle, so that `last` has them. */
 int train_trial_restore_best(struct train_trial *trial, train_bundle *bundle, int k,

@@ -28,7 +28,7 @@
 
 enum { FILES = 6 };
 
-static const char *const state_names[] = {"running", "done", "diverged", "stopped"};
+static const char *const state_names[] = {"running", "done", "diverged", "stopped", "pruned"};
 
 /* Where weights, state tensors and standing come from: the bundle, or the best epoch's snapshot. */
 struct source {
@@ -407,6 +407,8 @@ static int decode_state(struct train_trial *trial, const json_t *root, struct cs
         if (strcmp(state, state_names[i]) == 0)
             s->state = (enum train_state) i;
     }
+    if (s->state == TRAIN_PRUNED) /* whoever asks for it again wants it trained */
+        s->state = TRAIN_RUNNING;
     s->epoch = (int) cs_json_get_int(root, "epoch", -1);
     s->step = (int) cs_json_get_int(root, "step", -1);
     s->sums = decode_sums(json_object_get(root, "sums"));

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <math.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static void on_term(int signal_number)
 }
 
 struct worker {
-    int out;
+    int in, out;
+    struct cs_buf pending; /* read from `in`, not used yet */
     const struct kern_ops *ops;
     ckpt_store *store;
     char *store_path;
@@ -84,7 +86,8 @@ static void send_failed(const struct worker *w, int64_t number, const struct cs_
     send(w, line);
 }
 
-static void send_end(const struct worker *w, const struct train_trial *trial, const char *state)
+static void send_end_of(const struct worker *w, const struct train_trial *trial, const char *state,
+                        const char *cause, const char *detail)
 {
     json_t *line = event("end"), *tags = json_array();
     static const char *const which[] = {"best", "last"};
@@ -96,7 +99,12 @@ static void send_end(const struct worker *w, const struct train_trial *trial, co
     }
     cs_json_set(line, "number", json_integer(trial->job.number));
     cs_json_set(line, "state", cs_json_text(state));
+    if (*cause) {
+        cs_json_set(line, "cause", cs_json_text(cause));
+        cs_json_set(line, "detail", cs_json_text(detail));
+    }
     cs_json_set(line, "epoch", json_integer(trial->now.epoch));
+    cs_json_set(line, "step", json_integer(trial->now.step));
     cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
     cs_json_set(line, "seconds", cs_json_number(trial->now.seconds));
     cs_json_set(line, "last", train_trial_last_json(trial));
@@ -104,15 +112,20 @@ static void send_end(const struct worker *w, const struct train_trial *trial, co
     cs_json_set(line, "tags", tags);
     cs_json_set(line, "target_epoch", json_integer(train_trial_target_epoch(trial)));
     cs_json_set(line, "superseded_bytes", json_integer((json_int_t) trial->superseded_bytes));
-    train_trial_log(trial, "%s after epoch %d", state, trial->now.epoch);
+    train_trial_log(trial, "%s after epoch %d%s%s%s%s", state, trial->now.epoch,
+                    *cause ? " by " : "", cause, *cause ? ": " : "", detail);
     send(w, line);
 }
 
-static const char *end_state(const struct train_trial *trial)
+static void send_end(const struct worker *w, const struct train_trial *trial, const char *state)
 {
-    return trial->now.state == TRAIN_DIVERGED  ? "diverged"
-           : trial->now.state == TRAIN_STOPPED ? "stopped"
-                                               : "done";
+    send_end_of(w, trial, state, "", "");
+}
+
+static const char *state_name(const struct train_trial *trial)
+{
+    static const char *const names[] = {"running", "done", "diverged", "stopped", "pruned"};
+    return names[trial->now.state];
 }
 
 /* ---- one bundle ---- */
@@ -189,6 +202,7 @@ static void send_epoch(const struct batch *b, const struct train_trial *trial, d
     cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
     cs_json_set(line, "seconds", cs_json_number(seconds));
     cs_json_set(line, "total_seconds", cs_json_number(trial->now.seconds));
+    cs_json_set(line, "state", cs_json_text(state_name(trial)));
     cs_json_set(line, "metrics", train_trial_last_json(trial));
     send(b->worker, line);
 }
@@ -234,7 +248,7 @@ static int end_epoch(struct batch *b, int k, bool whole, double seconds, double 
     send_epoch(b, trial, seconds);
     if (!over)
         return 1;
-    send_end(b->worker, trial, end_state(trial));
+    send_end(b->worker, trial, state_name(trial));
     leave(b, k);
     return 0;
 }
@@ -302,25 +316,137 @@ static bool train_epoch(struct batch *b)
     return !stop_asked || b->count == 0;
 }
 
+/* Save a trial where it stands, and let it go. */
+static void put_down(struct batch *b, int k, const char *state)
+{
+    struct train_trial *trial = b->trial[k];
+    struct cs_error err;
+
+    trial->now.step = train_bundle_step(b->bundle);
+    trial->now.sums = *train_bundle_sums(b->bundle, k);
+    train_trial_remember(trial, b->bundle, k);
+    int rc = tbw_writer_sync(trial->events, &err);
+    if (rc == 0)
+        rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
+    if (rc < 0) {
+        fail_trial(b, k, &err);
+        return;
+    }
+    send_end(b->worker, trial, state);
+    leave(b, k);
+}
+
 static void interrupt_all(struct batch *b)
 {
-    while (b->count > 0) {
-        const int k = 0;
-        struct train_trial *trial = b->trial[k];
-        struct cs_error err;
-        trial->now.step = train_bundle_step(b->bundle);
-        trial->now.sums = *train_bundle_sums(b->bundle, k);
-        train_trial_remember(trial, b->bundle, k);
-        int rc = tbw_writer_sync(trial->events, &err);
-        if (rc == 0)
-            rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
-        if (rc < 0) {
-            fail_trial(b, k, &err);
-            continue;
-        }
-        send_end(b->worker, trial, "interrupted");
-        leave(b, k);
+    while (b->count > 0)
+        put_down(b, 0, "interrupted");
+}
+
+/* ---- verdicts on judged trials ---- */
+
+static void prune(struct batch *b, int k, const char *pruner, const char *why)
+{
+    struct train_trial *trial = b->trial[k];
+    struct cs_error err;
+
+    trial->now.state = TRAIN_PRUNED;
+    int rc = train_trial_prune_events(trial, pruner, why, &err);
+    if (rc == 0)
+        rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
+    if (rc < 0) {
+        fail_trial(b, k, &err);
+        return;
     }
+    send_end_of(b->worker, trial, "pruned", pruner, why);
+    leave(b, k);
+}
+
+static void take_verdict(struct batch *b, const json_t *one)
+{
+    const int64_t number = cs_json_get_int(one, "number", -1);
+    const char *verdict = cs_json_get_text(one, "verdict", "go");
+    int k = 0;
+
+    while (k < b->count && b->trial[k]->job.number != number)
+        k++;
+    if (k == b->count)
+        return;
+    if (strcmp(verdict, "prune") == 0)
+        prune(b, k, cs_json_get_text(one, "pruner", ""), cs_json_get_text(one, "why", ""));
+    else if (strcmp(verdict, "aside") == 0)
+        put_down(b, k, "waiting");
+    else
+        b->trial[k]->judge_at = (int) cs_json_get_int(one, "next", 0);
+}
+
+/* The next line into buf, without its end; false at the end of input or on SIGTERM. */
+static bool read_line(struct worker *w, struct cs_buf *line)
+{
+    struct cs_buf *pending = &w->pending;
+    char chunk[65536];
+
+    for (;;) {
+        char *end = pending->size ? memchr(pending->data, '\n', pending->size) : NULL;
+        if (end) {
+            const size_t size = (size_t) (end - pending->data);
+            line->size = 0;
+            cs_buf_add(line, pending->data, size);
+            memmove(pending->data, end + 1, pending->size - size - 1);
+            pending->size -= size + 1;
+            return true;
+        }
+        if (stop_asked)
+            return false;
+        struct pollfd input = {.fd = w->in, .events = POLLIN};
+        if (poll(&input, 1, 200) <= 0) /* a signal may have come just before */
+            continue;
+        const ssize_t n = read(w->in, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        cs_buf_add(pending, chunk, (size_t) n);
+    }
+}
+
+/* Wait for the verdicts asked for; without any the bundle is stopped. */
+static void await_verdicts(struct batch *b)
+{
+    struct cs_buf line = {0};
+    size_t i;
+    const json_t *one;
+    json_t *answer = read_line(b->worker, &line) ? cs_json_read(line.data, line.size) : NULL;
+
+    if (strcmp(cs_json_get_text(answer, "cmd", ""), "judge") != 0)
+        stop_asked = 1;
+    json_array_foreach(json_object_get(answer, "trials"), i, one) take_verdict(b, one);
+    json_decref(answer);
+    cs_buf_clear(&line);
+}
+
+/* Ask about the trials that are to be judged where they stand, or about all. */
+static void ask(struct batch *b, bool all)
+{
+    json_t *line = event("ask"), *list = json_array();
+
+    for (int k = 0; k < b->count; k++) {
+        const struct train_standing *now = &b->trial[k]->now;
+        if (!all && b->trial[k]->judge_at != now->epoch)
+            continue;
+        json_t *one = json_object();
+        cs_json_set(one, "number", json_integer(b->trial[k]->job.number));
+        cs_json_set(one, "epoch", json_integer(now->epoch));
+        cs_json_set(one, "step", json_integer(now->step));
+        json_array_append_new(list, one);
+    }
+    const bool any = json_array_size(list) > 0;
+    cs_json_set(line, "trials", list);
+    if (!any) {
+        json_decref(line);
+        return;
+    }
+    send(b->worker, line);
+    await_verdicts(b);
 }
 
 /* A trial that begins anew replaces what it had saved before it says that it began. */
@@ -356,7 +482,7 @@ static void begin_all(struct batch *b)
 }
 
 /* Takes the trials: all are ended and freed on return. */
-static void train_batch(struct worker *w, struct train_trial **trials, int count)
+static void train_batch(struct worker *w, struct train_trial **trials, int count, bool judged)
 {
     struct batch b = {.worker = w, .trial = trials, .count = count};
     struct train_spec **specs = cs_xcalloc((size_t) count, sizeof *specs);
@@ -373,9 +499,13 @@ static void train_batch(struct worker *w, struct train_trial **trials, int count
         }
     } else {
         begin_all(&b);
+        if (judged)
+            ask(&b, true);
         while (b.count > 0) {
-            if (!train_epoch(&b))
+            if ((judged && stop_asked) || !train_epoch(&b))
                 interrupt_all(&b);
+            else if (judged)
+                ask(&b, false);
         }
     }
     train_bundle_free(b.bundle);
@@ -432,10 +562,24 @@ static struct train_job job_of(const json_t *command, const json_t *one)
     };
 }
 
+/* What the trial had of the metric before; bits of an epoch that diverged are nobody's. */
+static void send_values(const struct worker *w, const struct train_trial *trial)
+{
+    json_t *line = event("values"), *list = json_array();
+    const int epochs = trial->now.epoch - (trial->now.state == TRAIN_DIVERGED);
+
+    for (int e = 0; e < epochs; e++)
+        json_array_append_new(list, cs_json_number(trial->rows[e].value[trial->metric_column]));
+    cs_json_set(line, "number", json_integer(trial->job.number));
+    cs_json_set(line, "values", list);
+    send(w, line);
+}
+
 /* Open a trial; one that cannot be opened, or is over already, is reported and NULL is returned. */
 static struct train_trial *open_trial(struct worker *w, const json_t *command, const json_t *one)
 {
     const struct train_job job = job_of(command, one);
+    const bool judged = json_is_true(json_object_get(command, "judged"));
     struct train_trial *trial = NULL;
     struct cs_error err;
     int rc = open_store(w, job.store_path, &err);
@@ -449,8 +593,10 @@ static struct train_trial *open_trial(struct worker *w, const json_t *command, c
         train_trial_free(trial);
         return NULL;
     }
+    if (judged)
+        send_values(w, trial);
     if (trial->now.state != TRAIN_RUNNING) {
-        send_end(w, trial, end_state(trial));
+        send_end(w, trial, state_name(trial));
         train_trial_free(trial);
         return NULL;
     }
@@ -485,10 +631,33 @@ static void train_all(struct worker *w, struct train_trial **trials, int count, 
                 train_trial_free(trials[k]);
             }
         } else {
-            train_batch(w, trials + first, n);
+            train_batch(w, trials + first, n, false);
         }
         first += n;
     }
+}
+
+/* Judged trials are all at one epoch: where the one with the lowest number is. The others wait. */
+static void train_judged(struct worker *w, struct train_trial **trials, int count)
+{
+    const struct train_trial *first = count ? trials[0] : NULL;
+    int kept = 0;
+
+    for (int k = 1; k < count; k++)
+        first = trials[k]->job.number < first->job.number ? trials[k] : first;
+    for (int k = 0; k < count; k++) {
+        struct train_trial *trial = trials[k];
+        if (!stop_asked && trial->now.epoch == first->now.epoch &&
+            trial->now.step == first->now.step) {
+            trials[kept++] = trial;
+            continue;
+        }
+        send_end(w, trial, stop_asked ? "interrupted" : "waiting");
+        if (trial != first)
+            train_trial_free(trial);
+    }
+    if (kept > 0)
+        train_batch(w, trials, kept, true);
 }
 
 static int obey(struct worker *w, const char *line)
@@ -513,37 +682,14 @@ static int obey(struct worker *w, const char *line)
         if (trial)
             trials[count++] = trial;
     }
-    train_all(w, trials, count, (int) cs_json_get_int(command, "fuse", 1));
+    if (json_is_true(json_object_get(command, "judged")))
+        train_judged(w, trials, count);
+    else
+        train_all(w, trials, count, (int) cs_json_get_int(command, "fuse", 1));
     free(trials);
     json_decref(command);
     send(w, event("idle"));
     return 0;
-}
-
-/* The next line into buf, without its end; false at the end of input or on SIGTERM. */
-static bool read_line(int in, struct cs_buf *pending, struct cs_buf *line)
-{
-    char chunk[65536];
-
-    for (;;) {
-        char *end = pending->size ? memchr(pending->data, '\n', pending->size) : NULL;
-        if (end) {
-            const size_t size = (size_t) (end - pending->data);
-            line->size = 0;
-            cs_buf_add(line, pending->data, size);
-            memmove(pending->data, end + 1, pending->size - size - 1);
-            pending->size -= size + 1;
-            return true;
-        }
-        if (stop_asked)
-            return false;
-        const ssize_t n = read(in, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        cs_buf_add(pending, chunk, (size_t) n);
-    }
 }
 
 int train_worker_check(const char **instance, struct cs_error *err)
@@ -579,8 +725,8 @@ static void keep_heap_small(void)
 
 int train_worker_run(int in, int out)
 {
-    struct worker w = {.out = out};
-    struct cs_buf pending = {0}, line = {0};
+    struct worker w = {.in = in, .out = out};
+    struct cs_buf line = {0};
     struct cs_error err;
     int rc = 0;
     const struct sigaction action = {.sa_handler = on_term}; /* no SA_RESTART: read() returns */
@@ -594,12 +740,12 @@ int train_worker_run(int in, int out)
     signal(SIGINT, SIG_IGN); /* the controller decides */
     signal(SIGPIPE, SIG_IGN);
     send_ready(&w);
-    while (rc == 0 && read_line(in, &pending, &line))
+    while (rc == 0 && read_line(&w, &line))
         rc = obey(&w, line.data);
     ckpt_store_close(w.store);
     free(w.store_path);
     train_data_free(w.data);
-    cs_buf_clear(&pending);
+    cs_buf_clear(&w.pending);
     cs_buf_clear(&line);
     return rc < 0 ? 1 : 0;
 }

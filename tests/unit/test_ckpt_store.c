@@ -40,6 +40,13 @@ static void round_trip(void **state)
     }
     assert_null(ckpt_checkpoint_file(loaded, "none"));
     ckpt_checkpoint_free(loaded);
+    assert_int_equal(ckpt_load_file(&loaded, s->store, "s/0001/best", files[1].name, NULL), 0);
+    assert_int_equal(loaded->count, 1);
+    assert_int_equal(ckpt_checkpoint_file(loaded, files[1].name)->size, files[1].size);
+    ckpt_checkpoint_free(loaded);
+    assert_int_equal(ckpt_load_file(&loaded, s->store, "s/0001/best", "none", NULL), 0);
+    assert_int_equal(loaded->count, 0);
+    ckpt_checkpoint_free(loaded);
     assert_int_equal(ckpt_load(&loaded, s->store, "s/0001/last", NULL), CS_ENONAME);
     assert_int_equal(ckpt_load(&loaded, s->store, "s/0001", NULL), CS_ENONAME);
 }

@@ -210,6 +210,30 @@ static void smaller_is_better_when_the_grid_says_so(void **state)
     json_decref(line);
 }
 
+/* A pruned seed counts with what it had, so that its rate does not win by its absence. */
+static void pruned_trials_count(void **state)
+{
+    static const struct happened h[12] = {
+        {"done", 0.9, 0.9, 0},   {"pruned", 0.1, 0.2, 0}, {"done", 0.8, 0.9, 0},
+        {"done", 0.8, 0.8, 0},   {"done", 0.8, 0.8, 0},   {"done", 0.8, 0.8, 0},
+        {"pruned", 0.1, 0.2, 0}, {"pruned", 0.1, 0.2, 0}, {"pruned", 0.1, 0.2, 0},
+        {"pruned", 0.1, 0.1, 0}, {"done", 0.1, 0.1, 0},   {"done", 0.1, 0.1, 0},
+    };
+    json_t *line = json_of(GRID, h);
+
+    (void) state;
+    assert_string_equal(winner(line, 0), "0.2");
+    assert_string_equal(winner(line, 1), "0.1");
+    assert_int_equal(
+        cs_json_get_int(json_array_get(json_object_get(line, "rows"), 1), "pruned", -1), 3);
+    json_decref(line);
+    prints(GRID, h,
+           "\nchoice          best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
+           "optimizer=sgd   0.2      0.8000 +- 0.0000    0.8000 +- 0.0000        3\n"
+           "optimizer=adam  0.1      0.1000 +- 0.0000    0.2000 +- 0.0000        3  (3 pruned)\n"
+           "7 done, 5 pruned of 12 trials\n");
+}
+
 #define RATES "[sweep]\nname = opt\nseeds = 2\n" TEST_BASE "[optimizer]\nlr = 0.1, 0.2, 0.3\n"
 
 static void wins(const struct happened *h, const char *expected)
@@ -365,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_table_for_people),
         cmocka_unit_test(values_that_follow_the_rate_are_no_choice),
         cmocka_unit_test(smaller_is_better_when_the_grid_says_so),
+        cmocka_unit_test(pruned_trials_count),
         cmocka_unit_test(rates_that_diverged_lose),
         cmocka_unit_test(a_value_that_is_not_a_number_never_wins),
         cmocka_unit_test(what_failed_is_counted),

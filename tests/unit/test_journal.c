@@ -376,6 +376,46 @@ static void release(pid_t child, int fd)
     assert_int_equal(status, 0);
 }
 
+/* Pruned is over until someone asks for it again; set aside is queued, and interrupted once nobody is at it. */
+static void pruned_and_waiting_trials(void **state)
+{
+    static const char *const more[] = {"{\"event\":\"end\",\"number\":2,\"state\":\"pruned\","
+                                       "\"cause\":\"median\",\"detail\":\"why\","
+                                       "\"epoch\":3,\"epochs\":10,\"seconds\":3}",
+                                       "{\"event\":\"start\",\"number\":3,\"attempt\":1}",
+                                       "{\"event\":\"end\",\"number\":3,\"state\":\"waiting\","
+                                       "\"epoch\":2,\"epochs\":10,\"seconds\":3}",
+                                       NULL};
+    static const char *const again[] = {"{\"event\":\"queue\",\"number\":2}",
+                                        "{\"event\":\"queue\",\"number\":1}", NULL};
+    int fd;
+
+    (void) state;
+    append(three_trials);
+    append(more);
+    struct sweep_state *s = load();
+    assert_string_equal(sweep_state_find(s, "bbbb")->state, "pruned");
+    assert_string_equal(sweep_state_find(s, "bbbb")->cause, "median");
+    assert_true(sweep_record_is_over(sweep_state_find(s, "bbbb")));
+    assert_false(sweep_record_is_done(sweep_state_find(s, "bbbb")));
+    assert_false(sweep_state_find(s, "bbbb")->spared);
+    assert_string_equal(sweep_state_find(s, "cccc")->state, "interrupted");
+    assert_false(sweep_record_is_over(sweep_state_find(s, "cccc")));
+    sweep_state_free(s);
+    append(again);
+    const pid_t child = hold(&fd);
+    s = load();
+    assert_string_equal(sweep_state_find(s, "bbbb")->state, "queued");
+    assert_true(sweep_state_find(s, "bbbb")->spared);
+    assert_int_equal(sweep_state_find(s, "bbbb")->epoch, 3);
+    assert_false(sweep_record_is_over(sweep_state_find(s, "bbbb")));
+    assert_string_equal(sweep_state_find(s, "aaaa")->state, "queued");
+    assert_false(sweep_state_find(s, "aaaa")->spared);
+    assert_string_equal(sweep_state_find(s, "cccc")->state, "queued");
+    sweep_state_free(s);
+    release(child, fd);
+}
+
 static void one_writer_at_a_time(void **state)
 {
     sweep_journal *j = NULL;
@@ -601,6 +641,7 @@ int main(void)
         cmocka_unit_test_setup(a_queued_trial_waits_again, fresh),
         cmocka_unit_test_setup(a_target_is_of_its_time, fresh),
         cmocka_unit_test_setup(a_slow_trial_is_over, fresh),
+        cmocka_unit_test_setup(pruned_and_waiting_trials, fresh),
         cmocka_unit_test_setup(a_line_is_as_described, fresh),
         cmocka_unit_test_setup(one_writer_at_a_time, fresh),
         cmocka_unit_test_setup(a_torn_tail_is_cut_at_every_byte, fresh),
