@@ -1,12 +1,12 @@
 /*
  * tbw_bins.h - counting floats into the bins of a histogram.
  *
- * Finite values only: callers learn how many there are from tbw_range() and hand everything over;
- * what is not finite is skipped again.
+ * Of finite values only: tbw_range_of() says how many there are, the others are left out here too.
  */
 #ifndef TBW_BINS_H
 #define TBW_BINS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +38,6 @@ struct tbw_counts {
 };
 
 const double *tbw_edges(void); /* [TBW_EDGES] */
-void tbw_count_edges(struct tbw_counts *out, const float *values, size_t count);
+void tbw_count_edges(struct tbw_counts *out, const float *values, size_t count, bool all_finite);
 
 #endif

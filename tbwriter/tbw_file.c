@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cs_io.h"
@@ -228,24 +229,51 @@ int tbw_file_sync(struct tbw_file *file, struct cs_error *err)
     return 0;
 }
 
-int tbw_file_add(struct tbw_file *file, const void *data, size_t size, struct cs_error *err)
+/* For the flush interval: a few milliseconds coarse, and a fraction of the fine clock's time. */
+static double coarse_seconds(void)
 {
-    uint8_t head[FRAME_HEAD], tail[FRAME_TAIL];
+    struct timespec now;
 
-    CS_TRY(tbw_file_check(file, err));
-    if (size > TBW_RECORD_MAX)
-        return cs_fail(err, CS_ERANGE, "event of %zu bytes: must be at most %d", size,
-                       (int) TBW_RECORD_MAX);
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (double) now.tv_sec + 1e-9 * (double) now.tv_nsec;
+}
+
+uint8_t *tbw_file_begin(int *rc, struct tbw_file *file, size_t size, struct cs_error *err)
+{
+    *rc = tbw_file_check(file, err);
+    if (*rc == 0 && size > TBW_RECORD_MAX)
+        *rc = cs_fail(err, CS_ERANGE, "event of %zu bytes: must be at most %d", size,
+                      (int) TBW_RECORD_MAX);
+    if (*rc < 0)
+        return NULL;
+    cs_buf_reserve(&file->pending, FRAME_HEAD + size + FRAME_TAIL);
+    return (uint8_t *) file->pending.data + file->pending.size + FRAME_HEAD;
+}
+
+int tbw_file_end(struct tbw_file *file, size_t size, struct cs_error *err)
+{
+    uint8_t *head = (uint8_t *) file->pending.data + file->pending.size, *data = head + FRAME_HEAD;
+
     tbw_store64(head, size);
     tbw_store32(head + 8, tbw_crc32c_masked(head, 8));
-    tbw_store32(tail, tbw_crc32c_masked(data, size));
-    cs_buf_add(&file->pending, head, sizeof head);
-    cs_buf_add(&file->pending, data, size);
-    cs_buf_add(&file->pending, tail, sizeof tail);
+    tbw_store32(data + size, tbw_crc32c_masked(data, size));
+    file->pending.size += FRAME_HEAD + size + FRAME_TAIL;
     if (file->pending.size >= file->flush_bytes ||
-        cs_mono_seconds() - file->flushed >= file->flush_seconds)
+        coarse_seconds() - file->flushed >= file->flush_seconds)
         return tbw_file_flush(file, err);
     return 0;
+}
+
+int tbw_file_add(struct tbw_file *file, const void *data, size_t size, struct cs_error *err)
+{
+    int rc;
+    uint8_t *place = tbw_file_begin(&rc, file, size, err);
+
+    if (!place)
+        return rc;
+    if (size)
+        memcpy(place, data, size);
+    return tbw_file_end(file, size, err);
 }
 
 int tbw_file_close(struct tbw_file *file, struct cs_error *err)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/cs_error.h"
 #include "common/cs_str.h"
@@ -34,6 +35,13 @@ struct tbw_file {
  */
 int tbw_file_create(struct tbw_file *out, const char *dir, double seconds, size_t flush_bytes,
                     struct cs_error *err);
+
+/*
+ * A record in two steps: where to put its size bytes of data (NULL: *rc says why not), then its
+ * frame. tbw_file_add() is both.
+ */
+uint8_t *tbw_file_begin(int *rc, struct tbw_file *file, size_t size, struct cs_error *err);
+int tbw_file_end(struct tbw_file *file, size_t size, struct cs_error *err);
 
 /* Frame data as one record; flushes when enough bytes or seconds have gathered. */
 int tbw_file_add(struct tbw_file *file, const void *data, size_t size, struct cs_error *err);

@@ -137,7 +137,7 @@ static int write_edges(tbw_writer *w, const char *tag, int64_t step, const struc
     Tbw__Histogram histo = TBW__HISTOGRAM__INIT;
     Tbw__Value value = TBW__VALUE__INIT;
 
-    tbw_count_edges(counts, h->values, h->count);
+    tbw_count_edges(counts, h->values, h->count, range->finite == h->count);
     spread(limits, limits + LIMITS + 1, counts);
     histo.min = range->min;
     histo.max = range->max;

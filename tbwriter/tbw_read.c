@@ -1,44 +1,83 @@
 #include "tbwriter/tbw_read.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cs_error.h"
 #include "common/cs_str.h"
-#include "tbwriter/event.pb-c.h"
 #include "tbwriter/tbw_bytes.h"
 #include "tbwriter/tbw_crc.h"
-#include "tbwriter/tbw_tags.h"
-#include "tbwriter/tbw_text.h"
+#include "tbwriter/tbw_decode.h"
 
-enum { FRAME_HEAD = 12, FRAME_TAIL = 4 };
+enum { FRAME_HEAD = 12, FRAME_TAIL = 4, CHUNK = 256 << 10 };
 
+/*
+ * The buffer holds bytes [base + start, base + end) of the file. At the file's end it is freed and
+ * the file closed; the next call opens it again at base + start, if it is still the same file.
+ */
 struct tbw_reader {
-    FILE *file;
     char *path;
-    uint64_t offset;      /* of the next record */
-    uint64_t torn;        /* bytes of an incomplete record at the end */
-    uint8_t *data;        /* one record's data and its checksum */
-    size_t capacity;      /* of data */
-    Tbw__Event *event;    /* the last one returned */
-    struct tbw_tags tags; /* plugin of each */
-    struct tbw_point *points;
-    size_t point_capacity;
+    int fd; /* -1: closed */
+    dev_t device;
+    ino_t inode;
+    uint64_t base, torn;
+    uint8_t *data;
+    size_t start, end, capacity;
+    uint64_t scan; /* tbw_reader_recover: where to look next; 0: not begun */
+    size_t framed; /* size of the failed record when its frame is right, else 0 */
+    struct tbw_decoder decoder;
     struct cs_error failure; /* code 0: none yet */
-    bool ended;
 };
+
+/* ---- the file ---- */
+
+static int open_file(tbw_reader *r, struct cs_error *err)
+{
+    struct stat st;
+
+    r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    if (r->fd < 0)
+        return cs_fail_errno(err, "%s: cannot open", r->path);
+    if (fstat(r->fd, &st) < 0)
+        return cs_fail_errno(err, "%s: cannot look at the file", r->path);
+    if (r->inode == 0) {
+        r->device = st.st_dev;
+        r->inode = st.st_ino;
+    } else if (r->device != st.st_dev || r->inode != st.st_ino) {
+        return cs_fail(err, CS_EIO, "%s: another file has taken its place", r->path);
+    }
+    if (S_ISREG(st.st_mode) && (uint64_t) st.st_size < r->base)
+        return cs_fail(err, CS_EIO, "%s: the file was cut to %llu bytes, of which %llu were read",
+                       r->path, (unsigned long long) st.st_size, (unsigned long long) r->base);
+    return 0;
+}
+
+static void close_file(tbw_reader *r)
+{
+    if (r->fd >= 0)
+        (void) close(r->fd); /* only read from */
+    r->fd = -1;
+    free(r->data);
+    r->data = NULL;
+    r->base += r->start;
+    r->start = r->end = r->capacity = 0;
+}
 
 int tbw_reader_open(tbw_reader **out, const char *path, struct cs_error *err)
 {
-    FILE *file = fopen(path, "rbe");
-
-    if (!file)
-        return cs_fail_errno(err, "%s: cannot open", path);
     tbw_reader *r = cs_xcalloc(1, sizeof *r);
-    r->file = file;
+
     r->path = cs_xstrdup(path);
+    const int rc = open_file(r, err);
+    if (rc < 0) {
+        tbw_reader_close(r);
+        return rc;
+    }
     *out = r;
     return 0;
 }
@@ -47,13 +86,9 @@ void tbw_reader_close(tbw_reader *r)
 {
     if (!r)
         return;
-    (void) fclose(r->file); /* only read from */
-    if (r->event)
-        tbw__event__free_unpacked(r->event, NULL);
-    tbw_tags_clear(&r->tags);
+    close_file(r);
+    tbw_decoder_clear(&r->decoder);
     free(r->path);
-    free(r->data);
-    free(r->points);
     free(r);
 }
 
@@ -62,217 +97,178 @@ uint64_t tbw_reader_torn_bytes(const tbw_reader *r)
     return r->torn;
 }
 
+uint64_t tbw_reader_offset(const tbw_reader *r)
+{
+    return r->base + r->start;
+}
+
+/* Room for size bytes from start on. */
+static int reserve(tbw_reader *r, size_t size, struct cs_error *err)
+{
+    if (r->start > 0) {
+        memmove(r->data, r->data + r->start, r->end - r->start);
+        r->base += r->start;
+        r->end -= r->start;
+        r->start = 0;
+    }
+    if (size <= r->capacity)
+        return 0;
+    const size_t capacity = size < CHUNK ? CHUNK : size;
+    uint8_t *data = realloc(r->data, capacity);
+    if (!data)
+        return cs_fail(err, CS_ENOMEM, "record of %zu bytes: out of memory", size);
+    r->data = data;
+    r->capacity = capacity;
+    return 0;
+}
+
+/*
+ * Have size bytes in the buffer: 1, or 0 when the file ends before. What a file grows by is read as
+ * it comes, so a claimed length alone takes no memory.
+ */
+static int fill(tbw_reader *r, size_t size, struct cs_error *err)
+{
+    if (r->fd < 0)
+        CS_TRY(open_file(r, err));
+    while (r->end - r->start < size) {
+        const size_t have = r->end - r->start, room = have + CHUNK < size ? have + CHUNK : size;
+        if (r->capacity - r->start < size || r->start > r->capacity / 2)
+            CS_TRY(reserve(r, room > 2 * have ? room : 2 * have, err));
+        const ssize_t n =
+            pread(r->fd, r->data + r->end, r->capacity - r->end, (off_t) (r->base + r->end));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return cs_fail_errno(err, "%s: cannot read", r->path);
+        if (n == 0)
+            return 0;
+        r->end += (size_t) n;
+    }
+    return 1;
+}
+
 /* ---- records ---- */
 
 static int corrupt(const tbw_reader *r, const char *what, struct cs_error *err)
 {
-    return cs_fail(err, CS_ECORRUPT, "record at byte %llu: %s", (unsigned long long) r->offset,
-                   what);
+    return cs_fail(err, CS_ECORRUPT, "record at byte %llu: %s",
+                   (unsigned long long) (r->base + r->start), what);
 }
 
-/* 1: all size bytes; 0: the file ended first, r->torn counts what was there. */
-static int read_part(tbw_reader *r, uint8_t *out, size_t size, struct cs_error *err)
+/* The next record, whole in the buffer from start on: 1 and the size of its data; 0; negative. */
+static int find_record(tbw_reader *r, size_t *size, struct cs_error *err)
 {
-    const size_t n = fread(out, 1, size, r->file);
+    int rc = fill(r, FRAME_HEAD, err);
 
-    if (n == size)
-        return 1;
-    if (ferror(r->file))
-        return cs_fail_errno(err, "cannot read");
-    r->torn += n;
-    return 0;
-}
-
-static int reserve(tbw_reader *r, size_t size, struct cs_error *err)
-{
-    if (size <= r->capacity)
-        return 0;
-    uint8_t *data = realloc(r->data, size);
-    if (!data)
-        return cs_fail(err, CS_ENOMEM, "record of %zu bytes: out of memory", size);
-    r->data = data;
-    r->capacity = size;
-    return 0;
-}
-
-/* The next record's data into r->data: 1, 0 at the end, negative. */
-static int read_record(tbw_reader *r, size_t *size, struct cs_error *err)
-{
-    uint8_t head[FRAME_HEAD];
-
-    int rc = read_part(r, head, sizeof head, err);
     if (rc <= 0)
         return rc;
+    const uint8_t *head = r->data + r->start;
     const uint64_t length = tbw_load64(head);
     if (tbw_load32(head + 8) != tbw_crc32c_masked(head, 8))
         return corrupt(r, "checksum of the length does not match", err);
     if (length > TBW_RECORD_MAX)
         return corrupt(r, "length is over 64 MiB", err);
     *size = (size_t) length;
-    CS_TRY(reserve(r, *size + FRAME_TAIL, err));
-    rc = read_part(r, r->data, *size + FRAME_TAIL, err);
-    if (rc == 0)
-        r->torn += sizeof head;
+    rc = fill(r, FRAME_HEAD + *size + FRAME_TAIL, err);
     if (rc <= 0)
         return rc;
-    if (tbw_load32(r->data + *size) != tbw_crc32c_masked(r->data, *size))
+    const uint8_t *data = r->data + r->start + FRAME_HEAD;
+    if (tbw_load32(data + *size) != tbw_crc32c_masked(data, *size))
         return corrupt(r, "checksum of the data does not match", err);
     return 1;
-}
-
-/* ---- events ---- */
-
-static bool valid(const char *text)
-{
-    return tbw_utf8_valid(text, strlen(text));
-}
-
-/* The number of a rank-0 float tensor. */
-static bool tensor_scalar(double *out, const Tbw__Tensor *tensor)
-{
-    if (tensor->dtype != TBW__TENSOR__TYPE__FLOAT ||
-        (tensor->tensor_shape && tensor->tensor_shape->n_dim != 0))
-        return false;
-    if (tensor->n_float_val == 1) {
-        *out = (double) tensor->float_val[0];
-        return true;
-    }
-    if (tensor->tensor_content.len != sizeof(float))
-        return false;
-    const uint32_t bits = tbw_load32(tensor->tensor_content.data);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    *out = (double) value;
-    return true;
-}
-
-static void fill_tensor(struct tbw_point *out, const Tbw__Tensor *tensor)
-{
-    if (strcmp(out->plugin, "scalars") == 0 && tensor_scalar(&out->value, tensor)) {
-        out->kind = TBW_POINT_SCALAR;
-    } else if (strcmp(out->plugin, "text") == 0 && tensor->dtype == TBW__TENSOR__TYPE__STRING &&
-               tensor->n_string_val == 1) {
-        out->kind = TBW_POINT_TEXT;
-        out->text = (const char *) tensor->string_val[0].data;
-        out->size = tensor->string_val[0].len;
-        if (!out->text)
-            out->text = "";
-    }
-}
-
-/*
- * The plugin the tag's first metadata named, as readers do: metadata is stored with the first
- * point only.
- */
-static const char *plugin_of(tbw_reader *r, const Tbw__Value *value)
-{
-    const Tbw__Metadata *metadata = value->metadata;
-    struct tbw_tag *tag = tbw_tags_find(&r->tags, value->tag);
-
-    if (!tag)
-        tag = tbw_tags_add(&r->tags, value->tag);
-    if (!tag->plugin && metadata && metadata->plugin_data && metadata->plugin_data->plugin_name[0])
-        tag->plugin = cs_xstrdup(metadata->plugin_data->plugin_name);
-    return tag->plugin ? tag->plugin : "";
-}
-
-static int fill_point(struct tbw_point *out, tbw_reader *r, const Tbw__Value *value,
-                      struct cs_error *err)
-{
-    const Tbw__Metadata *metadata = value->metadata;
-
-    if (!valid(value->tag) ||
-        (metadata && (!valid(metadata->display_name) || !valid(metadata->summary_description))) ||
-        (metadata && metadata->plugin_data && !valid(metadata->plugin_data->plugin_name)))
-        return corrupt(r, "text is not valid utf-8", err);
-    *out = (struct tbw_point){.tag = value->tag, .plugin = plugin_of(r, value), .text = ""};
-    out->description = metadata ? metadata->summary_description : "";
-    if (value->what_case == TBW__VALUE__WHAT_SIMPLE_VALUE) {
-        out->kind = TBW_POINT_SCALAR;
-        out->value = (double) value->simple_value;
-    } else if (value->what_case == TBW__VALUE__WHAT_TENSOR) {
-        fill_tensor(out, value->tensor);
-    }
-    if (out->kind == TBW_POINT_TEXT && !tbw_utf8_valid(out->text, out->size))
-        return corrupt(r, "text is not valid utf-8", err);
-    return 0;
-}
-
-static int fill_points(struct tbw_event *out, tbw_reader *r, const Tbw__Summary *summary,
-                       struct cs_error *err)
-{
-    if (summary->n_value > r->point_capacity) {
-        struct tbw_point *points = realloc(r->points, summary->n_value * sizeof *points);
-        if (!points)
-            return cs_fail(err, CS_ENOMEM, "%zu values: out of memory", summary->n_value);
-        r->points = points;
-        r->point_capacity = summary->n_value;
-    }
-    for (size_t i = 0; i < summary->n_value; i++)
-        CS_TRY(fill_point(&r->points[i], r, summary->value[i], err));
-    out->points = r->points;
-    out->count = summary->n_value;
-    return 0;
-}
-
-static int fill_event(struct tbw_event *out, tbw_reader *r, struct cs_error *err)
-{
-    const Tbw__Event *event = r->event;
-
-    *out = (struct tbw_event){.wall_time = event->wall_time,
-                              .step = event->step,
-                              .kind = TBW_EVENT_OTHER,
-                              .version = "",
-                              .writer = "",
-                              .offset = r->offset};
-    if (event->what_case == TBW__EVENT__WHAT_FILE_VERSION) {
-        out->kind = TBW_EVENT_VERSION;
-        out->version = event->file_version;
-        if (event->source_metadata)
-            out->writer = event->source_metadata->writer;
-        if (!valid(out->version) || !valid(out->writer))
-            return corrupt(r, "text is not valid utf-8", err);
-    } else if (event->what_case == TBW__EVENT__WHAT_SESSION_LOG) {
-        out->kind = TBW_EVENT_SESSION;
-        out->session_status = (int) event->session_log->status;
-    } else if (event->what_case == TBW__EVENT__WHAT_SUMMARY) {
-        out->kind = TBW_EVENT_SUMMARY;
-        return fill_points(out, r, event->summary, err);
-    }
-    return 0;
 }
 
 static int next(struct tbw_event *out, tbw_reader *r, struct cs_error *err)
 {
     size_t size = 0;
-    const int rc = read_record(r, &size, err);
+    const int rc = find_record(r, &size, err);
 
     if (rc <= 0)
         return rc;
-    if (r->event)
-        tbw__event__free_unpacked(r->event, NULL);
-    r->event = tbw__event__unpack(NULL, size, r->data);
-    if (!r->event)
-        return corrupt(r, "is not an event", err);
-    CS_TRY(fill_event(out, r, err));
-    r->offset += FRAME_HEAD + size + FRAME_TAIL;
+    const char *why = tbw_decode_event(out, &r->decoder, r->data + r->start + FRAME_HEAD, size);
+    if (why) {
+        r->framed = FRAME_HEAD + size + FRAME_TAIL;
+        return corrupt(r, why, err);
+    }
+    out->offset = r->base + r->start;
+    r->start += FRAME_HEAD + size + FRAME_TAIL;
     return 1;
 }
 
 int tbw_reader_next(struct tbw_event *out, tbw_reader *r, struct cs_error *err)
 {
-    struct tbw_event event;
     int rc = r->failure.code;
 
-    if (rc == 0 && !r->ended) {
-        rc = next(&event, r, &r->failure);
-        r->ended = rc == 0;
+    if (rc == 0) {
+        rc = next(out, r, &r->failure);
         if (rc < 0)
             cs_fail_at(&r->failure, rc, r->path, 0);
+        if (rc == 0) {
+            r->torn = r->end - r->start;
+            close_file(r);
+        }
     }
     if (rc < 0 && err)
         *err = r->failure;
-    if (rc == 1)
-        *out = event;
+    return rc;
+}
+
+/* ---- behind damage ---- */
+
+/*
+ * Leave behind what cannot be the head of a record, a byte at a time while the buffer has 12; one
+ * in four billion of them has a checksum that fits by chance.
+ */
+static void skip_bytes(tbw_reader *r)
+{
+    while (r->end - r->start >= FRAME_HEAD) {
+        const uint8_t *head = r->data + r->start;
+        if (tbw_load64(head) <= TBW_RECORD_MAX &&
+            tbw_load32(head + 8) == tbw_crc32c_masked(head, 8))
+            return;
+        r->start++;
+    }
+}
+
+/* The first whole record from start on: 1; 0 when the file ends before; negative. */
+static int look(tbw_reader *r, struct cs_error *err)
+{
+    for (;;) {
+        struct cs_error found;
+        size_t size;
+        int rc = fill(r, FRAME_HEAD, err);
+        if (rc <= 0)
+            return rc;
+        skip_bytes(r);
+        if (r->end - r->start < FRAME_HEAD)
+            continue;
+        rc = find_record(r, &size, &found);
+        if (rc < 0 && rc != CS_ECORRUPT && err)
+            *err = found;
+        if (rc != CS_ECORRUPT)
+            return rc;
+        r->start++;
+    }
+}
+
+int tbw_reader_recover(tbw_reader *r, struct tbw_gap *gap, struct cs_error *err)
+{
+    const uint64_t from = r->base + r->start;
+
+    if (r->failure.code != CS_ECORRUPT)
+        return cs_fail(err, CS_ERANGE, "%s: nothing to recover from", r->path);
+    close_file(r);
+    r->base = r->scan ? r->scan : from + (r->framed ? r->framed : 1);
+    const int rc = look(r, err);
+    const uint64_t at = r->base + r->start;
+    if (rc == 1) {
+        *gap = (struct tbw_gap){from, at};
+        r->failure = (struct cs_error){0};
+        r->scan = r->framed = 0;
+        return 1;
+    }
+    r->scan = at;
+    close_file(r);
+    r->base = from;
     return rc;
 }

@@ -27,11 +27,14 @@ static struct tbw_tag **slot_of(const struct tbw_tags *tags, const char *name, s
     }
 }
 
+struct tbw_tag *tbw_tags_find_bytes(const struct tbw_tags *tags, const char *name, size_t size)
+{
+    return tags->capacity ? *slot_of(tags, name, size, hash_of(name, size)) : NULL;
+}
+
 struct tbw_tag *tbw_tags_find(const struct tbw_tags *tags, const char *name)
 {
-    const size_t size = strlen(name);
-
-    return tags->capacity ? *slot_of(tags, name, size, hash_of(name, size)) : NULL;
+    return tbw_tags_find_bytes(tags, name, strlen(name));
 }
 
 /* At most half full, so that every search ends at a free slot. */
@@ -50,18 +53,25 @@ static void grow(struct tbw_tags *tags)
     *tags = larger;
 }
 
-struct tbw_tag *tbw_tags_add(struct tbw_tags *tags, const char *name)
+struct tbw_tag *tbw_tags_add_bytes(struct tbw_tags *tags, const char *name, size_t size)
 {
     struct tbw_tag *tag = cs_xcalloc(1, sizeof *tag);
 
     if (2 * (tags->count + 1) > tags->capacity)
         grow(tags);
-    tag->name = cs_xstrdup(name);
-    tag->size = strlen(name);
-    tag->hash = hash_of(name, tag->size);
-    *slot_of(tags, name, tag->size, tag->hash) = tag;
+    tag->name = cs_xmalloc(size + 1);
+    memcpy(tag->name, name, size);
+    tag->name[size] = '\0';
+    tag->size = size;
+    tag->hash = hash_of(name, size);
+    *slot_of(tags, name, size, tag->hash) = tag;
     tags->count++;
     return tag;
+}
+
+struct tbw_tag *tbw_tags_add(struct tbw_tags *tags, const char *name)
+{
+    return tbw_tags_add_bytes(tags, name, strlen(name));
 }
 
 void tbw_tags_clear(struct tbw_tags *tags)
@@ -70,6 +80,7 @@ void tbw_tags_clear(struct tbw_tags *tags)
         if (tags->slots[i]) {
             free(tags->slots[i]->name);
             free(tags->slots[i]->plugin);
+            free(tags->slots[i]->prefix);
             free(tags->slots[i]);
         }
     }

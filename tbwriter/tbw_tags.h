@@ -6,6 +6,7 @@
 #ifndef TBW_TAGS_H
 #define TBW_TAGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ struct tbw_tag {
     char *plugin;      /* NULL until the tag has a point (reader: one that names its plugin) */
     int64_t last_step; /* of its points, when it has one */
     uint64_t call;     /* the writer's last call that used the tag: finds repeats within one */
+    bool is_scalar;    /* plugin is "scalars" */
+    char *prefix;      /* the writer's encoding of a scalar of it, up to the number */
+    size_t prefix_size;
 };
 
 struct tbw_tags {
@@ -26,6 +30,8 @@ struct tbw_tags {
 
 struct tbw_tag *tbw_tags_find(const struct tbw_tags *tags, const char *name);
 struct tbw_tag *tbw_tags_add(struct tbw_tags *tags, const char *name); /* it must be new */
+struct tbw_tag *tbw_tags_find_bytes(const struct tbw_tags *tags, const char *name, size_t size);
+struct tbw_tag *tbw_tags_add_bytes(struct tbw_tags *tags, const char *name, size_t size);
 void tbw_tags_clear(struct tbw_tags *tags);
 
 #endif

@@ -243,26 +243,102 @@ static void put_scalar_metadata(struct cs_buf *out, const char *description)
     cs_buf_add(out, data_class, sizeof data_class - 1);
 }
 
-static void put_scalar(tbw_writer *w, const struct tbw_tag *tag, const struct tbw_scalar *scalar)
+/* What every later point of the tag begins with: value {tag, key of simple_value}. */
+static void make_prefix(struct tbw_tag *tag)
+{
+    const size_t size = 1 + tbw_varint_size(tag->size) + tag->size + 1 + sizeof(float);
+    struct cs_buf out = {0};
+
+    tbw_put_length(&out, 1, size);
+    tbw_put_bytes(&out, 1, tag->name, tag->size);
+    tbw_put_varint(&out, 2 << 3 | 5);
+    tag->prefix = out.data;
+    tag->prefix_size = out.size;
+}
+
+/* A tag's first point, with its metadata. */
+static void put_first(tbw_writer *w, const struct tbw_tag *tag, const struct tbw_scalar *scalar)
 {
     w->value.size = 0;
     tbw_put_bytes(&w->value, 1, tag->name, tag->size);
     tbw_put_float(&w->value, 2, (float) scalar->value);
-    if (!tag->plugin)
-        put_scalar_metadata(&w->value, scalar->description);
+    put_scalar_metadata(&w->value, scalar->description);
     tbw_put_bytes(&w->summary, 1, w->value.data, w->value.size);
 }
 
+/* The values of an event into w->summary. */
+static void put_scalars(tbw_writer *w, const struct tbw_scalar *values, size_t count)
+{
+    w->summary.size = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct tbw_tag *tag = w->picked[i];
+        if (!tag->plugin) {
+            put_first(w, tag, &values[i]);
+            continue;
+        }
+        if (!tag->prefix)
+            make_prefix(tag);
+        cs_buf_reserve(&w->summary, tag->prefix_size + sizeof(float));
+        uint8_t *out = (uint8_t *) w->summary.data + w->summary.size;
+        const float value = (float) values[i].value;
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        memcpy(out, tag->prefix, tag->prefix_size);
+        tbw_store32(out + tag->prefix_size, bits);
+        w->summary.size += tag->prefix_size + sizeof(float);
+    }
+}
+
+static uint8_t *store_varint(uint8_t *out, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *out++ = (uint8_t) (value | 0x80);
+    *out++ = (uint8_t) value;
+    return out;
+}
+
+/* Event {wall_time 1, step 2, summary 5}, written where it stays. */
 static int add_summary(tbw_writer *w, int64_t step, struct cs_error *err)
 {
-    w->event.size = 0;
-    tbw_put_double(&w->event, 1, wall_time(w));
-    if (step != 0) {
-        tbw_put_varint(&w->event, 2 << 3);
-        tbw_put_varint(&w->event, (uint64_t) step);
+    const double time = wall_time(w);
+    const size_t step_size = step ? 1 + tbw_varint_size((uint64_t) step) : 0;
+    const size_t size = 9 + step_size + 1 + tbw_varint_size(w->summary.size) + w->summary.size;
+    uint64_t bits;
+    int rc;
+    uint8_t *out = tbw_file_begin(&rc, &w->file, size, err);
+
+    if (!out)
+        return rc;
+    memcpy(&bits, &time, sizeof bits);
+    *out++ = 1 << 3 | 1;
+    tbw_store64(out, bits);
+    out += 8;
+    if (step) {
+        *out++ = 2 << 3;
+        out = store_varint(out, (uint64_t) step);
     }
-    tbw_put_bytes(&w->event, 5, w->summary.data, w->summary.size);
-    return tbw_file_add(&w->file, w->event.data, w->event.size, err);
+    *out++ = 5 << 3 | 2;
+    out = store_varint(out, w->summary.size);
+    memcpy(out, w->summary.data, w->summary.size);
+    return tbw_file_end(&w->file, size, err);
+}
+
+/*
+ * The tag of value i. Steps often hold the same tags in the same order, so the one of the call
+ * before is tried first.
+ */
+static int pick_scalar(struct tbw_tag **out, tbw_writer *w, size_t i, int64_t step,
+                       const struct tbw_scalar *scalar, struct cs_error *err)
+{
+    struct tbw_tag *tag = i < w->picked_count ? w->picked[i] : NULL;
+
+    if (tag && tag->is_scalar && scalar->tag && strcmp(tag->name, scalar->tag) == 0 &&
+        step > tag->last_step) {
+        *out = tag;
+        return 0;
+    }
+    CS_TRY(pick_tag(out, w, scalar->tag, step, "scalars", err));
+    return (*out)->plugin ? 0 : tbw_check_text("description", scalar->description, err);
 }
 
 /* The tags of a call into w->picked, all checked. */
@@ -276,14 +352,14 @@ static int pick_all(tbw_writer *w, int64_t step, const struct tbw_scalar *values
     w->calls++;
     for (size_t i = 0; i < count; i++) {
         struct tbw_tag *tag;
-        CS_TRY(pick_tag(&tag, w, values[i].tag, step, "scalars", err));
+        CS_TRY(pick_scalar(&tag, w, i, step, &values[i], err));
         if (tag->call == w->calls)
             return cs_fail(err, CS_ERANGE, "tag '%.200s' given twice for step %lld", tag->name,
                            (long long) step);
         tag->call = w->calls;
-        if (!tag->plugin)
-            CS_TRY(tbw_check_text("description", values[i].description, err));
         w->picked[i] = tag;
+        if (w->picked_count <= i)
+            w->picked_count = i + 1;
     }
     return 0;
 }
@@ -296,12 +372,12 @@ static int add_scalars(tbw_writer *w, int64_t step, const struct tbw_scalar *val
         return 0;
     CS_TRY(check_step(w, step, err));
     CS_TRY(pick_all(w, step, values, count, err));
-    w->summary.size = 0;
-    for (size_t i = 0; i < count; i++)
-        put_scalar(w, w->picked[i], &values[i]);
+    put_scalars(w, values, count);
     CS_TRY(add_summary(w, step, err));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         commit_point(w->picked[i], step, "scalars");
+        w->picked[i]->is_scalar = true;
+    }
     return 0;
 }
 

@@ -21,7 +21,7 @@ struct tbw_writer {
     uint64_t calls;
     bool has_graph;
     struct tbw_tag **picked; /* scratch: the tags of one call */
-    size_t picked_capacity;
+    size_t picked_capacity, picked_count;
     struct cs_buf value, summary, event; /* scratch: encodings */
 };
 
