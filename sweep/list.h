@@ -9,6 +9,7 @@
     X(ls)                 \
     X(show)               \
     X(verify)             \
+    X(events)             \
     X(board)              \
     X(describe)           \
     X(worker)

@@ -16,7 +16,8 @@ struct tbw_tag {
     uint64_t hash;     /* of name */
     char *plugin;      /* NULL until the tag has a point (reader: one that names its plugin) */
     int64_t last_step; /* of its points, when it has one */
-    uint64_t call;     /* the writer's last call that used the tag: finds repeats within one */
+    uint64_t call;     /* the writer's last call that used the tag: finds repeats within one;
+                          views and checks: the number of what they keep of it */
     bool is_scalar;    /* plugin is "scalars" */
     char *prefix;      /* the writer's encoding of a scalar of it, up to the number */
     size_t prefix_size;
