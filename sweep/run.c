@@ -8,77 +8,21 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "checkpoints/ckpt.h"
 #include "common/cs_error.h"
 #include "common/cs_io.h"
 #include "common/cs_json.h"
 #include "sweep/cmd.h"
 #include "sweep/compare.h"
 #include "sweep/experiment.h"
-#include "sweep/journal.h"
-#include "sweep/longer.h"
-#include "sweep/pool.h"
 #include "sweep/print.h"
-#include "sweep/progress.h"
+#include "sweep/run_impl.h"
 #include "sweep/run_records.h"
-#include "sweep/seeds.h"
-#include "sweep/shares.h"
-#include "sweep/stop_rules.h"
-#include "sweep/verdicts.h"
 #include "trainer/worker.h"
 
 enum { TICK_MS = 200 };
 
 /* Space that replaced checkpoints may take before they are freed while the sweep runs. */
 static const int64_t garbage_limit = 1 << 30;
-
-enum item_state { WAITING, RUNNING, OVER };
-
-struct item {
-    const struct sweep_trial *trial;
-    const char *from; /* tag of a shorter trial that it goes on from, or NULL */
-    enum item_state state;
-    int slot;        /* while RUNNING */
-    int attempts;    /* over all runs of csweep */
-    bool anew;       /* from epoch 0, whatever there is */
-    bool again;      /* asked for by hand: it may be slow */
-    char *slow;      /* how slow it is, once it was told to end; NULL */
-    int deaths;      /* workers lost in this run */
-    bool begun;      /* since it was given to a worker */
-    int epoch, step; /* where it waits; -1: not known */
-};
-
-struct run {
-    const struct sweep_plan *plan;
-    struct sweep_run_options options;
-    char *dir; /* logdir/sweep */
-    sweep_journal *journal;
-    ckpt_store *store;
-    sweep_pool *pool;
-    sweep_progress *progress;
-    struct sweep_shares shares;
-    sweep_seeds *seeds;
-    sweep_longer *longer;
-    sweep_stop_rules *rules;
-    bool ruled;               /* one of them was obeyed */
-    sweep_verdicts *verdicts; /* NULL: nothing is pruned */
-    struct sweep_state
-        *state; /* the journal's: while preparing, and to its end when nothing is to be done */
-    const char *instance; /* of the CPU kernels */
-    uv_loop_t loop;
-    uv_timer_t timer;
-    uv_signal_t signals[3];
-    int slots;
-    struct item *items;
-    size_t item_count;
-    size_t pruned;       /* before this run, and left so */
-    int stops;           /* signals received */
-    bool failed, broken; /* a trial failed; the environment did */
-    bool failure_told;
-    int64_t garbage; /* bytes of replaced checkpoints */
-    double best;     /* of the trials done before, NaN = none */
-    const char *best_name;
-};
 
 /* ---- before anything runs ---- */
 
@@ -148,52 +92,6 @@ static void drop_state(struct run *r)
     r->state = NULL;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    const struct sweep_trial *x = *(const struct sweep_trial *const *) a,
-                             *y = *(const struct sweep_trial *const *) b;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
-static bool is_held(void *context, int number);
-static void send_verdicts(void *context, int slot, const json_t *command);
-
-/* What is known of the trials that pruners compare: all of the plan, by number, with the curves of those that are over. */
-static int open_verdicts(struct run *r, const struct sweep_state *state, struct cs_error *err)
-{
-    const struct sweep_verdicts_hooks hooks = {r, is_held, send_verdicts};
-    const size_t count = r->plan->trial_count;
-    const struct sweep_trial **trials = cs_xcalloc(count + 1, sizeof(struct sweep_trial *));
-    int rc = 0, missing = 0;
-
-    r->verdicts = sweep_verdicts_create(r->plan, &hooks);
-    for (size_t i = 0; i < count; i++)
-        trials[i] = &r->plan->trials[i];
-    qsort(trials, count, sizeof(struct sweep_trial *), by_number);
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        const struct sweep_record *record = sweep_state_find(state, trials[i]->id);
-        sweep_verdicts_add(r->verdicts, trials[i], record && record->spared);
-        if (!record || !sweep_record_is_over(record))
-            continue;
-        rc = sweep_verdicts_recall(r->verdicts, trials[i], strcmp(record->state, "diverged") == 0,
-                                   r->store, err);
-        missing += rc == CS_ENONAME;
-        rc = rc == CS_ENONAME ? 0 : rc;
-    }
-    free(trials);
-    if (missing)
-        fprintf(stderr,
-                "csweep: %d trials have no checkpoint any more: nothing is compared with them\n",
-                missing);
-    return rc;
-}
-
-/* Judged trials are handed out by number (prune/judge.h). */
-static int by_trial_number(const void *a, const void *b)
-{
-    return by_number(&((const struct item *) a)->trial, &((const struct item *) b)->trial);
-}
-
 /* Is there nothing left to train? Trials that were too slow, or pruned, go on when none is any more. */
 static bool is_over(const struct run *r, const struct sweep_record *record)
 {
@@ -237,9 +135,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
             take_over(r, &plan->trials[i], record);
     }
     if (rc == 0 && plan->prune)
-        rc = open_verdicts(r, state, err);
-    if (plan->prune)
-        qsort(r->items, r->item_count, sizeof *r->items, by_trial_number);
+        rc = sweep_run_open_verdicts(r, state, err);
     if (rc == 0)
         rc = sweep_run_journal_sweep(
             r->journal, plan, experiment,
@@ -253,7 +149,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
 
 /* ---- while it runs ---- */
 
-static void break_off(struct run *r, const struct cs_error *err)
+void sweep_run_break_off(struct run *r, const struct cs_error *err)
 {
     if (!r->broken)
         sweep_progress_message(
@@ -262,7 +158,7 @@ static void break_off(struct run *r, const struct cs_error *err)
     sweep_pool_signal(r->pool, SIGTERM);
 }
 
-static bool stopping(const struct run *r)
+bool sweep_run_stopping(const struct run *r)
 {
     return r->stops > 0 || r->broken || sweep_stop_rules_holds(r->rules) != SWEEP_STOP_NONE;
 }
@@ -290,180 +186,6 @@ static void watch_rules(struct run *r, int slot, struct item *item, const json_t
         sweep_pool_signal_slot(r->pool, slot, SIGTERM);
     }
     obey_rules(r);
-}
-
-static struct item *find_item(struct run *r, int64_t number)
-{
-    for (size_t i = 0; i < r->item_count; i++) {
-        if (r->items[i].trial->number == number)
-            return &r->items[i];
-    }
-    return NULL;
-}
-
-static int bundle_size(const struct run *r, const struct sweep_trial *first, size_t waiting)
-{
-    if (r->options.fuse > 0)
-        return r->options.fuse;
-    struct train_spec *spec = sweep_trial_spec(r->plan, first);
-    const size_t best = (size_t) train_spec_fuse(spec);
-    train_spec_free(spec);
-    const size_t share = (waiting + (size_t) r->slots - 1) / (size_t) r->slots;
-    return (int) (share < best ? share : best);
-}
-
-static json_t *trial_json(const struct run *r, const struct item *item)
-{
-    const struct sweep_trial *t = item->trial;
-    json_t *one = json_object();
-    struct cs_buf config = {0};
-
-    char *dir = cs_xasprintf("%s/%s", r->dir, t->name);
-    char *tag = cs_xasprintf("%s/%04d", r->plan->name, t->number);
-    char *title = cs_xasprintf("%s %s", r->plan->name, t->name);
-    struct train_spec *spec = sweep_trial_spec(r->plan, t);
-    train_spec_config(&config, spec);
-    train_spec_free(spec);
-    cs_json_set(one, "number", json_integer(t->number));
-    cs_json_set(one, "name", cs_json_text(t->name));
-    cs_json_set(one, "dir", cs_json_text(dir));
-    cs_json_set(one, "tag", cs_json_text(tag));
-    cs_json_set(one, "title", cs_json_text(title));
-    cs_json_set(one, "group", cs_json_text(r->plan->seed_count > 1 ? t->point->id : ""));
-    cs_json_set(one, "attempt", json_integer(item->attempts));
-    cs_json_set(one, "config", cs_json_text(config.data));
-    if (item->anew)
-        cs_json_set(one, "anew", json_true());
-    if (item->from)
-        cs_json_set(one, "from", cs_json_text(item->from));
-    cs_json_set(one, "params", sweep_run_params(t));
-    cs_buf_clear(&config);
-    free(dir);
-    free(tag);
-    free(title);
-    return one;
-}
-
-/* Texts of the plan's points are one pointer where they are equal. */
-static bool is_wanted(void *context, const char *dataset, const char *path)
-{
-    const struct run *r = context;
-
-    for (size_t i = 0; i < r->item_count; i++) {
-        const struct sweep_point *point = r->items[i].trial->point;
-        if (r->items[i].state != OVER && point->dataset == dataset && point->path == path)
-            return true;
-    }
-    return false;
-}
-
-static json_t *train_command(const struct run *r, const char *data, size_t fuse, json_t *trials)
-{
-    json_t *command = json_object();
-
-    cs_json_set(command, "cmd", cs_json_text("train"));
-    cs_json_set(command, "store", cs_json_text(r->options.store));
-    cs_json_set(command, "metric", cs_json_text(r->plan->metric));
-    cs_json_set(command, "maximize", json_boolean(r->plan->maximize));
-    cs_json_set(command, "target", cs_json_text(r->plan->target_text));
-    cs_json_set(command, "fuse", json_integer((json_int_t) fuse));
-    cs_json_set(command, "data", cs_json_text(data));
-    cs_json_set(command, "judged", json_boolean(r->verdicts != NULL));
-    cs_json_set(command, "trials", trials);
-    return command;
-}
-
-/* The first trial that waits; NULL: none does, or the sweep is stopping. */
-static const struct item *next_item(const struct run *r)
-{
-    for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
-        if (r->items[i].state == WAITING)
-            return &r->items[i];
-    }
-    return NULL;
-}
-
-/* May it be trained together with the first? Judged ones stand at one place. */
-static bool fits(const struct run *r, const struct item *first, const struct item *item)
-{
-    return first->trial->point->shape_key == item->trial->point->shape_key &&
-           (!r->verdicts || (first->epoch == item->epoch && first->step == item->step));
-}
-
-/* The trials that wait and fit to the first, marked as given to the slot. Judged ones: without a gap in their numbers. */
-static json_t *take_trials(struct run *r, const struct item *first, int slot, size_t limit)
-{
-    const struct item like = *first;
-    json_t *trials = json_array();
-
-    for (size_t i = 0; i < r->item_count && json_array_size(trials) < limit; i++) {
-        struct item *item = &r->items[i];
-        if (item->state == WAITING && r->verdicts && !fits(r, &like, item))
-            break;
-        if (item->state != WAITING || !fits(r, &like, item))
-            continue;
-        item->state = RUNNING;
-        item->slot = slot;
-        item->begun = false;
-        item->attempts++;
-        json_array_append_new(trials, trial_json(r, item));
-    }
-    return trials;
-}
-
-/* Give the slot's worker the next trials of one shape; when there are none, let it go. */
-static void dispatch(struct run *r, int slot)
-{
-    const struct item *first = next_item(r);
-    struct cs_error err;
-    size_t waiting = 0;
-
-    sweep_shares_prune(&r->shares, is_wanted, r);
-    const struct sweep_point *point = first ? first->trial->point : NULL;
-    const char *data = NULL;
-    if (first)
-        data = sweep_shares_name(&r->shares, point->dataset, point->path, &err);
-    if (first && !data)
-        break_off(r, &err);
-    if (!data) {
-        sweep_pool_finish(r->pool, slot);
-        return;
-    }
-    for (size_t i = 0; i < r->item_count; i++)
-        waiting += r->items[i].state == WAITING;
-    const size_t limit = (size_t) bundle_size(r, first->trial, waiting);
-    json_t *command = train_command(r, data, limit, take_trials(r, first, slot, limit));
-    sweep_pool_send(r->pool, slot, command);
-    json_decref(command);
-}
-
-static bool is_held(void *context, int number)
-{
-    const struct item *item = find_item(context, number);
-    return item && item->state == RUNNING;
-}
-
-static void send_verdicts(void *context, int slot, const json_t *command)
-{
-    const struct run *r = context;
-    sweep_pool_send(r->pool, slot, command);
-}
-
-static void settle_verdicts(struct run *r)
-{
-    if (r->verdicts)
-        sweep_verdicts_settle(r->verdicts);
-}
-
-/* A trial waits that a worker had: slots whose workers were let go for want of work get new ones. */
-static void wake_slots(struct run *r)
-{
-    struct cs_error err;
-
-    for (int i = 0; i < r->slots && !stopping(r); i++) {
-        if (!sweep_pool_alive(r->pool, i) && sweep_pool_start(r->pool, i, &err) < 0)
-            break_off(r, &err);
-    }
 }
 
 /* The first failure is told at once, with what its log says. */
@@ -496,7 +218,7 @@ static void journal_or_break(struct run *r, json_t *line, bool sync)
     struct cs_error err;
 
     if (sweep_journal_append(r->journal, line, sync, &err) < 0)
-        break_off(r, &err);
+        sweep_run_break_off(r, &err);
 }
 
 /* Mean and deviation over the seeds, when this was the last of its point. They hold up nothing when they fail. */
@@ -589,7 +311,7 @@ static void on_end(struct run *r, int slot, struct item *item, const json_t *sai
         item->state = WAITING;
         cs_fail(&err, CS_ENOSPACE, "%s", cs_json_get_text(report, "detail", "no space left"));
         json_decref(line);
-        break_off(r, &err);
+        sweep_run_break_off(r, &err);
     } else if (aside && !item->begun) { /* it has not even started */
         item->attempts--;
         json_decref(line);
@@ -603,7 +325,7 @@ static void on_end(struct run *r, int slot, struct item *item, const json_t *sai
     if (!aside || item->begun)
         tell_end(r, slot, item, report, item->state == OVER || aside ? state : "interrupted");
     if (item->state == WAITING && r->verdicts)
-        wake_slots(r);
+        sweep_run_wake_slots(r);
     if (strcmp(state, "failed") == 0 && !no_space) {
         tell_failure(r, item, cs_json_get_text(report, "detail", ""));
         sweep_stop_rules_failed(r->rules);
@@ -623,10 +345,10 @@ static void on_report(void *context, int slot, const json_t *report)
 {
     struct run *r = context;
     const char *event = cs_json_get_text(report, "event", "");
-    struct item *item = find_item(r, cs_json_get_int(report, "number", -1));
+    struct item *item = sweep_run_find_item(r, cs_json_get_int(report, "number", -1));
 
     if (strcmp(event, "ready") == 0 || strcmp(event, "idle") == 0)
-        dispatch(r, slot);
+        sweep_run_dispatch(r, slot);
     else if (strcmp(event, "ask") == 0 && r->verdicts)
         sweep_verdicts_ask(r->verdicts, slot, report);
     else if (!item || item->slot != slot)
@@ -643,7 +365,7 @@ static void on_report(void *context, int slot, const json_t *report)
         on_end(r, slot, item, report);
     if (item && (item->slot == slot || strcmp(event, "end") == 0))
         watch_rules(r, slot, item, report);
-    settle_verdicts(r);
+    sweep_run_settle_verdicts(r);
 }
 
 /* The worker died with a trial in its hands. */
@@ -654,7 +376,7 @@ static void on_lost(struct run *r, int slot, struct item *item, const struct swe
     item->slot = -1;
     item->state = WAITING;
     item->epoch = -1;
-    if (stopping(r))
+    if (sweep_run_stopping(r))
         return;
     if (how->signal)
         snprintf(cause, sizeof cause, "worker killed by signal %d (%s)", how->signal,
@@ -698,7 +420,7 @@ static void close_rest(struct run *r)
 
 static bool work_left(const struct run *r)
 {
-    for (size_t i = 0; i < r->item_count && !stopping(r); i++) {
+    for (size_t i = 0; i < r->item_count && !sweep_run_stopping(r); i++) {
         if (r->items[i].state == WAITING)
             return true;
     }
@@ -716,17 +438,17 @@ static void on_exited(void *context, int slot, const struct sweep_exit_info *how
     }
     if (r->verdicts)
         sweep_verdicts_gone(r->verdicts, slot);
-    settle_verdicts(r);
-    if (how->status != 0 && !how->signal && *how->words && !stopping(r))
+    sweep_run_settle_verdicts(r);
+    if (how->status != 0 && !how->signal && *how->words && !sweep_run_stopping(r))
         sweep_progress_message(r->progress, "%s", how->words);
     if (work_left(r)) {
         if (how->status == SWEEP_EXIT_ENVIRONMENT || how->status == 1 || how->status < 0) {
             cs_fail(&err, CS_ECHILD, "workers cannot run here");
-            break_off(r, &err);
+            sweep_run_break_off(r, &err);
         } else if (sweep_pool_start(r->pool, slot, &err) == 0) {
             return;
         } else {
-            break_off(r, &err);
+            sweep_run_break_off(r, &err);
         }
     }
     for (int i = 0; i < r->slots; i++) {
@@ -786,7 +508,7 @@ static int run_loop(struct run *r, struct cs_error *err)
         started += rc == 0;
     }
     if (rc < 0)
-        break_off(r, err);
+        sweep_run_break_off(r, err);
     if (started == 0)
         close_rest(r);
     uv_run(&r->loop, UV_RUN_DEFAULT);
@@ -959,7 +681,7 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
         create_progress(&r);
         print_plan(&r);
         warn_of_slowness(&r);
-        if (r.item_count > 0 && !stopping(&r))
+        if (r.item_count > 0 && !sweep_run_stopping(&r))
             run_loop(&r, &err);
         else if (r.item_count == 0 && !options->quiet && !options->json)
             printf("nothing to do: every trial is done%s\n", r.pruned ? " or pruned" : "");
