@@ -462,15 +462,19 @@ static void check_condition_value(struct grid *grid, const struct condition *con
 static bool check_condition_name(struct grid *grid, const struct condition *condition,
                                  const struct cs_expr_use *use)
 {
-    if (sweep_grid_key_find(grid, use->name))
-        return true; /* seen before */
-    const char *problem = sweep_grid_name_problem(grid, use->name);
-    if (problem)
+    struct grid_key *key = sweep_grid_key_find(grid, use->name);
+    const char *problem = key ? NULL : sweep_grid_name_problem(grid, use->name);
+
+    if (problem) {
         sweep_grid_fault(grid, condition->line, "%s: %.80s: %s", condition->title, use->name,
                          problem);
-    else if (grid->key_count < 2 * GRID_MAX_KEYS)
-        sweep_grid_key_get(grid, use->name);
-    return !problem;
+        return false;
+    }
+    if (!key && grid->key_count < 2 * GRID_MAX_KEYS)
+        key = sweep_grid_key_get(grid, use->name);
+    if (key)
+        key->asked = true;
+    return true;
 }
 
 /* NULL: faulty. */

@@ -32,7 +32,8 @@
  * name that has no value at a point where it is needed is a fault.
  *
  * A variable of one's own is a name that is no key and that some ${name}, expression or condition uses. It exists
- * where an alternative in force refers to it; one that only conditions name exists everywhere. ${env:NAME} and ${env:NAME:DEFAULT} are replaced once, as text, when the files are read: grid_env.c.
+ * where an alternative in force refers to it; one that only conditions name exists everywhere; one that only presets
+ * that are not chosen need, nowhere. ${env:NAME} and ${env:NAME:DEFAULT} are replaced once, as text, when the files are read: grid_env.c.
  *
  * Bounds: 1 MB for a file with all that it includes, GRID_MAX_FILES of them, GRID_MAX_INCLUDES deep; GRID_MAX_KEYS
  * keys with GRID_MAX_DEFS definitions, GRID_MAX_VALUES alternatives in all, GRID_MAX_POINTS points (before
@@ -148,6 +149,7 @@ struct grid_key {
     bool own;     /* a variable of the user's own, not a setting of the spec */
     bool numeric; /* of own ones: every alternative is a number, or made at each point */
     bool formed;  /* some alternative is a formula */
+    bool asked;   /* some condition names it */
     bool broken;  /* by a fault that is told already */
     struct grid_row *rows;
     size_t row_count;

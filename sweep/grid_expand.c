@@ -290,7 +290,7 @@ static bool is_used(const struct grid_key *key)
                 return true;
         }
     }
-    return key->user_count == 0;
+    return key->user_count == 0 && key->asked;
 }
 
 static bool is_in_force(struct grid_key *key)
@@ -528,6 +528,8 @@ static void check_use(struct grid *grid, const struct grid_key *key, const struc
     bool replaced = false;
 
     if (def->used || key->broken || owner_is(key, is_broken, grid))
+        return;
+    if (key->own && key->user_count == 0) /* what needs it is replaced, or of another preset */
         return;
     if (def->when && !def->when->held) {
         if (!condition_overridden(grid, def->when->condition))

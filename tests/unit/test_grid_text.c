@@ -63,6 +63,21 @@ static void variables_of_conditions(void **state)
                  "x.ini:8: size: no such key, and no value has ${size}; see csweep describe key\n");
 }
 
+static void variables_of_presets(void **state)
+{
+    static const char text[] = MODEL "layers = linear 2\nw = 4, 8\n"
+                                     "[preset big]\nlayers = linear ${w} > linear 2\n";
+    struct sweep_plan *plan = test_plan(text);
+
+    (void) state;
+    assert_int_equal(plan->trial_count, 1);
+    assert_int_equal(plan->merged_count, 0);
+    assert_int_equal(plan->warning_count, 0);
+    sweep_plan_free(plan);
+    test_trials_with(text, (const char *const[]){"--preset big", NULL}, "w=4|w=8");
+    test_trials_with(text, (const char *const[]){"--preset big", "layers=linear 3", NULL}, "");
+}
+
 static void texts_show_what_stands_there(void **state)
 {
     struct sweep_plan *plan =
@@ -226,6 +241,7 @@ int main(void)
         cmocka_unit_test(references),
         cmocka_unit_test(variables_exist_where_they_are_used),
         cmocka_unit_test(variables_of_conditions),
+        cmocka_unit_test(variables_of_presets),
         cmocka_unit_test(texts_show_what_stands_there),
         cmocka_unit_test(expressions),
         cmocka_unit_test(circles),
