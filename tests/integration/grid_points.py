@@ -2,7 +2,7 @@
 """Points of random grids, by `csweep plan --json`, against a naive enumeration of what the grid language says.
 
 A grid has axes, nested [when]s, zips (with conditions or not), rules that exclude, variables of the user's own and calculated
-values, its definitions in random order. The enumeration takes every combination of every alternative of every
+values, its definitions in random order, some of them in a file that is included, which gives others too that do not count. The enumeration takes every combination of every alternative of every
 definition and looks what each would mean; only the set of points counts, so equal ones need no care.
 """
 import itertools
@@ -27,6 +27,7 @@ VALUES = {
 OWNERS = {"momentum": "sgd", "dampening": "sgd", "eps": "adam"}
 DEFAULTS = {"optimizer": "sgd", "lr": "0.001", "momentum": "0", "dampening": "0", "eps": "1e-8", "weight_decay": "0",
             "batch_size": "64", "epochs": "10"}
+ZIP_CONDITIONS = {"c": [("optimizer", "=", ["sgd"])]}
 ORDER = list(VALUES)  # a condition names keys before its own, so that there are no circles
 
 
@@ -85,11 +86,11 @@ def make_grid(rng):
         if key == "scale" or rng.random() < 0.25:
             continue
         if rng.random() < 0.7:
-            zip_name = rng.choice(["a", "b"]) if key != "optimizer" and rng.random() < 0.35 else None
+            zip_name = rng.choice(["a", "b", "c"]) if key != "optimizer" and rng.random() < 0.45 else None
             if zip_name:
                 length = zips.setdefault(zip_name, rng.randint(2, 3))
                 alternatives = [rng.choice(VALUES[key]) for _ in range(length)]
-                definitions.append(Definition(key, alternatives, None, zip_name))
+                definitions.append(Definition(key, alternatives, ZIP_CONDITIONS.get(zip_name), zip_name))
             else:
                 definitions.append(Definition(key, make_alternatives(rng, key, None)))
         for _ in range(rng.choice([0, 0, 1, 1, 1, 2]) if place else 0):
@@ -100,28 +101,48 @@ def make_grid(rng):
         definitions.append(Definition("scale", rng.sample(VALUES["scale"], 2)))
         definitions = [d for d in definitions if d.key != "epochs"]
         definitions.append(Definition("epochs", ["${scale}", "3"]))
+    places = {}
+    for d in definitions:  # one definition of a key in one place
+        places.setdefault((d.key, section_of(d)), d)
+    definitions = list(places.values())
     rules = [make_condition(rng, [k for k in ORDER if k != "scale"]) for _ in range(rng.randint(0, 2))]
     return definitions, rules
 
 
-def grid_text(rng, definitions, rules):
-    sections = []
-    zips = {}
+def section_of(d):
+    if d.zip_name:
+        return f"zip {d.zip_name}" + (f" when {condition_text(d.condition)}" if d.condition else "")
+    if d.condition:
+        return f"when {condition_text(d.condition)}"
+    return {"optimizer": "optimizer", "batch_size": "data", "epochs": "train"}.get(d.key, "optimizer")
+
+
+def sections_text(rng, definitions, rules):
+    """Keys of one zip together; else every definition has a section of its own."""
+    sections, zips = [], {}
     for d in definitions:
         line = f"{d.key} = {', '.join(d.alternatives)}\n"
         if d.zip_name:
-            zips.setdefault(d.zip_name, []).append(line)
-        elif d.condition:
-            sections.append(f"[when {condition_text(d.condition)}]\n{line}")
+            zips.setdefault(section_of(d), []).append(line)
         else:
-            home = {"optimizer": "optimizer", "batch_size": "data", "epochs": "train"}.get(d.key, "optimizer")
-            sections.append(f"[{home}]\n{line}")
-    for name, lines in zips.items():
-        sections.append(f"[zip {name}]\n{''.join(lines)}")
-    for i, rule in enumerate(rules):
-        sections.append(f"[exclude]\nr{i} = {condition_text(rule)}\n")
+            sections.append(f"[{section_of(d)}]\n{line}")
+    sections += [f"[{title}]\n{''.join(lines)}" for title, lines in zips.items()]
+    sections += [f"[exclude]\n{name} = {condition_text(rule)}\n" for name, rule in rules]
     rng.shuffle(sections)
-    return HEAD + "".join(sections)
+    return "".join(sections)
+
+
+def grid_texts(rng, definitions, rules):
+    """The grid, and the file that it includes, or None."""
+    named = [(f"r{i}", rule) for i, rule in enumerate(rules)]
+    if rng.random() < 0.5:
+        return HEAD + sections_text(rng, definitions, named), None
+    theirs = [d for d in definitions if rng.random() < 0.5]
+    own = [d for d in definitions if d not in theirs]
+    beaten = [Definition(d.key, ["0.125", "0.375"], d.condition, d.zip_name) for d in own
+              if d.key in ("lr", "eps", "weight_decay") and rng.random() < 0.5]
+    base = HEAD + sections_text(rng, theirs + beaten, named[:1] + [("r1", [("lr", "<", ["100"])])] * (len(named) > 1))
+    return "include = base.ini\n" + sections_text(rng, own, named[1:]), base
 
 
 def evaluate(definitions, picks):
@@ -173,9 +194,10 @@ def canonical(point):
     return tuple(sorted((key, number(value) if number(value) is not None else value) for key, value in point.items() if key != "scale"))
 
 
-def plan_points(text):
-    with open("x.ini", "w") as file:
-        file.write(text)
+def plan_points(text, included):
+    for name, content in (("x.ini", text), ("base.ini", included or "")):
+        with open(name, "w") as file:
+            file.write(content)
     done = subprocess.run([os.environ["CSWEEP"], "plan", "x.ini", "--json"], capture_output=True, text=True)
     if done.returncode:
         return None, done.stderr
@@ -196,10 +218,11 @@ def main():
     for seed in range(180):
         rng = random.Random(seed)
         definitions, rules = make_grid(rng)
-        text = grid_text(rng, definitions, rules)
+        text, included = grid_texts(rng, definitions, rules)
         expected = enumerate_points(definitions, rules)
-        found, words = plan_points(text)
-        if found is None and ("no choice of this grid uses it" in words or "given twice" in words):
+        found, words = plan_points(text, included)
+        text += f"--- base.ini\n{included}"
+        if found is None and "no choice of this grid uses it" in words:
             unused += 1
             continue
         if expected is None:
