@@ -82,17 +82,15 @@ static void set_params(struct naming *n, const struct sweep_trial *trial)
     }
 }
 
-static void shorten(struct cs_buf *name)
+/* The end is the trial's id, not a hash of the name: it stays when the grid grows and names get longer. */
+static void shorten(struct cs_buf *name, const struct sweep_trial *trial)
 {
     enum { KEPT = SWEEP_NAME_MAX - HASH_DIGITS - 2 };
 
     if (name->size < SWEEP_NAME_MAX)
         return;
-    struct cs_buf hash = {0};
-    add_hash(&hash, name->data);
     name->size = KEPT;
-    cs_buf_addf(name, "-%s", hash.data);
-    cs_buf_clear(&hash);
+    cs_buf_addf(name, "-%.*s", HASH_DIGITS, trial->id);
 }
 
 static void name_trial(struct naming *n, struct sweep_trial *trial, int number, int digits,
@@ -106,7 +104,7 @@ static void name_trial(struct naming *n, struct sweep_trial *trial, int number, 
         cs_buf_addf(&n->name, ",seed=%llu", (unsigned long long) trial->seed);
     else if (grown && n->params.size == 0) /* "1000" would be a prefix of "10000,lr=0.1" */
         cs_buf_addf(&n->name, ",id=%.*s", HASH_DIGITS, trial->id);
-    shorten(&n->name);
+    shorten(&n->name, trial);
     trial->number = number;
     trial->name = cs_arena_strdup(&n->plan->arena, n->name.data);
 }

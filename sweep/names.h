@@ -3,8 +3,14 @@
  *
  * A trial: its number, at least 4 digits, then `,key=value` for every key that varies and is in force, then
  * `,seed=N` when there are several seeds: `0007,optimizer=adam,lr=0.001,seed=2`. Only [A-Za-z0-9.,=_+-]; text that
- * needs other characters appears as 8 hexadecimal digits of its hash. Below SWEEP_NAME_MAX bytes. No name is
- * a prefix of another, because the number ends at a comma or at the end and all are equally long, or unequal.
+ * needs other characters appears as 8 hexadecimal digits of its hash. Numbers are the shortest decimals that read back
+ * as the same double. Below SWEEP_NAME_MAX bytes: a longer name is cut, and ends in `-` and 8 digits of the trial's id,
+ * which stay the same when the grid gets more keys or values.
+ *
+ * No name is a prefix of another. The digits at the beginning end at a comma or with the name, and no two trials of a
+ * sweep have the same number. So one could be a prefix only if its digits were all of it and began those of another:
+ * `1000` and `10000,lr=0.1`. Trials that are named together have equally many digits; one that joins a sweep, and so may
+ * have more than those before, gets `,id=` and 8 digits of its id where it would be bare.
  */
 #ifndef SWEEP_NAMES_H
 #define SWEEP_NAMES_H

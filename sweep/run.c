@@ -113,6 +113,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
     CS_TRY(sweep_state_load(&r->state, r->dir, err));
     const struct sweep_state *state = r->state;
     sweep_run_adopt(plan, state);
+    r->outside = sweep_run_count_outside(plan, state);
     sweep_experiment_hash(experiment, plan);
     int rc = sweep_run_freeze_grid(plan, r->dir, err);
     if (rc == 0 && strcmp(experiment, sweep_run_last_experiment(state)) != 0)
@@ -535,6 +536,8 @@ static void print_plan(struct run *r)
         if (plan->prune || r->pruned)
             cs_json_set(line, "pruned", json_integer((json_int_t) r->pruned));
         cs_json_set(line, "backend", cs_json_text(r->instance));
+        if (r->outside)
+            cs_json_set(line, "outside", json_integer((json_int_t) r->outside));
         sweep_longer_json(line, r->longer);
         sweep_progress_json(r->progress, line);
         json_decref(line);
@@ -548,6 +551,11 @@ static void print_plan(struct run *r)
             snprintf(pruned, sizeof pruned, ", %zu pruned", r->pruned);
         printf(" %zu trials, %zu done%s before, %d slot%s; TensorBoard: tensorboard --logdir %s\n",
                plan->trial_count, before, pruned, r->slots, r->slots == 1 ? "" : "s", r->dir);
+        if (r->outside)
+            printf("%zu finished trial%s no longer belong%s to the grid, whose settings are others "
+                   "now; %s kept\n",
+                   r->outside, r->outside == 1 ? "" : "s", r->outside == 1 ? "s" : "",
+                   r->outside == 1 ? "it is" : "they are");
         struct cs_buf text = {0};
         sweep_longer_text(&text, r->longer);
         fputs(text.data ? text.data : "", stdout);

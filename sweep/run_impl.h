@@ -55,6 +55,7 @@ struct run {
     struct item *items;
     size_t item_count;
     size_t pruned;       /* before this run, and left so */
+    size_t outside;      /* finished trials that are none of the grid any more */
     int stops;           /* signals received */
     bool failed, broken; /* a trial failed; the environment did */
     bool failure_told;

@@ -6,6 +6,7 @@
 
 #include "common/cs_error.h"
 #include "common/cs_io.h"
+#include "common/cs_table.h"
 #include "version.h"
 
 void sweep_run_adopt(struct sweep_plan *plan, const struct sweep_state *state)
@@ -17,6 +18,21 @@ void sweep_run_adopt(struct sweep_plan *plan, const struct sweep_state *state)
                                         state->records[i].number};
     sweep_plan_adopt(plan, known, state->count);
     free(known);
+}
+
+size_t sweep_run_count_outside(const struct sweep_plan *plan, const struct sweep_state *state)
+{
+    struct cs_table ids = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->trial_count; i++)
+        cs_table_add(&ids, plan->trials[i].id)->text = plan->trials[i].id;
+    for (size_t i = 0; i < state->count; i++) {
+        const struct sweep_record *record = &state->records[i];
+        count += sweep_record_is_over(record) && !cs_table_find(&ids, record->id);
+    }
+    cs_table_clear(&ids);
+    return count;
 }
 
 json_t *sweep_run_params(const struct sweep_trial *trial)

@@ -17,6 +17,9 @@ void sweep_run_adopt(struct sweep_plan *plan, const struct sweep_state *state);
 /* [{"key", "value"[, "num"]}] */
 json_t *sweep_run_params(const struct sweep_trial *trial);
 
+/* How many finished trials of the sweep are none of the plan: the grid's settings are others now. */
+size_t sweep_run_count_outside(const struct sweep_plan *plan, const struct sweep_state *state);
+
 int sweep_run_journal_trial(sweep_journal *journal, const struct sweep_trial *trial,
                             struct cs_error *err);
 

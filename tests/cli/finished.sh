@@ -60,15 +60,58 @@ optimizer=adam,lr=0.3
 optimizer=sgd,lr=0.3
 END
 
+# other order of keys, sections and values, spelled otherwise, with more of them: the old ones stay as they are
+runs 0 ls toy --json
+"$SYSTEM_PYTHON" -c 'import json, sys
+for t in json.load(sys.stdin)["trials"]: print(t["id"], t["number"], t["name"], t["attempts"])' < "$talk/out" | sort > "$talk/known"
+cat > toy.ini << 'END'
+; turned round
+[optimizer]
+lr = .300, 1e-1, 0.010
+optimizer = adam, sgd
+[train]
+epochs = 5
+[model]
+layers = linear 64>relu>linear 32 > relu > linear 2
+[data]
+batch_size = 32
+dataset = random 1000x20 sum>0
+[sweep]
+seeds = 2
+name = toy
+END
+runs 0 toy.ini --json
+grep '"event":"plan"' "$talk/out" | grep -q '"trials":12,"done":6,' || fail "12 trials, 6 of them done"
+grep '"event":"start"' "$talk/out" | sed 's/.*"name":"\([^"]*\)".*/\1/' | sort > "$talk/new"
+same "$talk/new" "the new trials" << 'END'
+0007,lr=0.3,optimizer=adam,seed=1
+0008,lr=0.3,optimizer=sgd,seed=1
+0009,lr=0.1,optimizer=adam,seed=1
+0010,lr=0.1,optimizer=sgd,seed=1
+0011,lr=0.01,optimizer=adam,seed=1
+0012,lr=0.01,optimizer=sgd,seed=1
+END
+runs 0 ls toy --json
+"$SYSTEM_PYTHON" -c 'import json, sys
+for t in json.load(sys.stdin)["trials"]: print(t["id"], t["number"], t["name"], t["attempts"])' < "$talk/out" | sort > "$talk/all"
+[ "$(comm -12 "$talk/known" "$talk/all" | wc -l)" = 6 ] || fail "the old trials are others now"
+
+# other data is another set of points: one line says what became of the old ones
+runs 0 toy.ini batch_size=16 seeds=1 lr=0.1
+grep -Fxq '12 finished trials no longer belong to the grid, whose settings are others now; they are kept' "$talk/out" ||
+    fail "nothing about the old trials: $(head -n 3 "$talk/out")"
+runs 0 toy.ini seeds=1 --json
+grep '"event":"plan"' "$talk/out" | grep -q '"done":6,.*"outside":8' || fail "6 done, 8 others"
+
 # a batch file of the same trials finds them done; one more line is one more trial
-runs 0 plan toy.ini --csv
+runs 0 plan toy.ini seeds=1 --csv
 cp "$talk/out" trials.csv
 runs 0 trials.csv --quiet
 sed -n 3p trials.csv | sed 's/,[0-9a-f]\{40\},0,/,,7,/' >> trials.csv
 runs 0 trials.csv --json
 grep -c '"event":"start"' "$talk/out" > "$talk/starts"
 same "$talk/starts" "trials started" 1
-grep -q '"event":"plan".*"trials":5,"done":4' "$talk/out" || fail "5 trials, 4 of them done"
+grep -q '"event":"plan".*"trials":7,"done":6' "$talk/out" || fail "7 trials, 6 of them done"
 rm trials.csv
 
 # and the other commands know them
