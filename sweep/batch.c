@@ -182,6 +182,8 @@ static void read_comment(struct reader *r, char *text)
                                      .value_line = r->line};
     if (sweep_grid_sweep_entry(grid, entry.key))
         sweep_grid_fault(grid, r->line, "%.80s: given twice", entry.key);
+    else if (strcmp(entry.key, "include") == 0)
+        sweep_grid_fault(grid, r->line, "include: a batch file includes no others");
     else if (!sweep_grid_can_be_written(grid, entry.value))
         sweep_grid_fault(grid, r->line, "%.80s: comment signs, control bytes or invalid UTF-8",
                          entry.key);

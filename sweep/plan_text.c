@@ -78,7 +78,7 @@ char *sweep_plan_resolve(const struct grid *grid, const char *name)
 
 const char *sweep_plan_lines(struct grid *grid, const char *name)
 {
-    static const char *const of_points[] = {"seed", "seeds", "search", "trials"};
+    static const char *const of_points[] = {"seed", "seeds", "search", "trials", "include"};
     struct cs_buf out = {0};
 
     cs_buf_adds(&out, "");

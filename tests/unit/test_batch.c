@@ -207,6 +207,8 @@ static void faults_name_their_place(void **state)
         "x.csv:3: lr: belongs to [optimizer], not to [sweep]\n"
         "x.csv:4: lrr: no such key; did you mean lr?\n"
         "x.csv:5: optimizer = adm: no such optimizer; did you mean adam?\n");
+    batch_refused("# sweep: include = x.ini\nlr\n1\n",
+                  "x.csv:1: include: a batch file includes no others\n");
     batch_refused("lr,momentum\n0.1\n-1,2,3\n-1,0\n", "x.csv:2: 1 field; there are 2 columns\n"
                                                       "x.csv:3: 3 fields; there are 2 columns\n"
                                                       "x.csv:4: lr = -1: must be a number >= 0\n");
