@@ -92,8 +92,7 @@ static void drop_state(struct run *r)
     r->state = NULL;
 }
 
-/* Is there nothing left to train? Trials that were too slow, or pruned, go on when none is any more. */
-static bool is_over(const struct run *r, const struct sweep_record *record)
+bool sweep_run_is_over(const struct run *r, const struct sweep_record *record)
 {
     return sweep_record_is_over(record) &&
            (r->plan->prune || strcmp(record->state, "pruned") != 0) &&
@@ -130,7 +129,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
         else
             rc = sweep_stop_rules_recall(r->rules, &plan->trials[i], record, r->store, r->journal,
                                          &stale, err);
-        if (!record || !is_over(r, record))
+        if (!record || !sweep_run_is_over(r, record))
             add_item(r, &plan->trials[i], record);
         else
             take_over(r, &plan->trials[i], record);

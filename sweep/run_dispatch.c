@@ -193,7 +193,7 @@ int sweep_run_open_verdicts(struct run *r, const struct sweep_state *state, stru
     for (size_t i = 0; i < count && rc == 0; i++) {
         const struct sweep_record *record = sweep_state_find(state, trials[i]->id);
         sweep_verdicts_add(r->verdicts, trials[i], record && record->spared);
-        if (!record || !sweep_record_is_over(record))
+        if (!record || !sweep_run_is_over(r, record))
             continue;
         rc = sweep_verdicts_recall(r->verdicts, trials[i], strcmp(record->state, "diverged") == 0,
                                    r->store, err);

@@ -70,6 +70,9 @@ void sweep_run_break_off(struct run *r, const struct cs_error *err);
 /* Are no more trials to be started? */
 bool sweep_run_stopping(const struct run *r);
 
+/* Is there nothing left to train? Trials that were too slow, or pruned, go on when none is any more. */
+bool sweep_run_is_over(const struct run *r, const struct sweep_record *record);
+
 struct item *sweep_run_find_item(struct run *r, int64_t number);
 
 /* Give the slot's worker the next trials of one shape; when there are none, let it go. */

@@ -123,6 +123,12 @@ def shown(checks, folder, full):
     text = subprocess.run([harness.program(), "show", str(number), "--logdir", sweep.logdir, "--checkpoints", sweep.store],
                           capture_output=True, text=True, check=True).stdout
     checks.true("show", f"pruned after epoch {expected[number]} of {EPOCHS}" in text and "median: best" in text, text)
+    subprocess.run([harness.program(), "rerun", "pruned", str(number), "--logdir", sweep.logdir], check=True,
+                   capture_output=True)
+    harness.must_run(sweep, "--quiet")
+    checks.equal("rerun: it goes on to its end, nobody else", {n: e["epoch"] for n, e in ends(sweep).items() if
+                 e["state"] == "pruned"}, {n: e for n, e in expected.items() if n != number})
+    checks.equal("rerun: its curve", curves(sweep)[number], full[number])
     harness.must_run(sweep, "prune=none", "--quiet")
     checks.equal("prune=none: all are done", {end["state"] for end in ends(sweep).values()}, {"done"})
     checks.equal("prune=none: curves", curves(sweep), full)
