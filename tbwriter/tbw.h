@@ -46,6 +46,8 @@ struct tbw_options {
     int64_t start_step; /* the first step of this file: 0 in a run's first, else the resume step */
     double wall_time;   /* of every event and of the file name, since the epoch; 0: the clock */
     size_t flush_bytes; /* buffered bytes that cause a flush; 0: 64 KiB */
+    const struct tbw_embedding *embeddings; /* the run's; see tbw_media.h */
+    size_t embedding_count;
     double flush_seconds; /* since the last flush, that cause one; 0: 1 */
 };
 

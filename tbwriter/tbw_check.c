@@ -4,9 +4,9 @@
  *
  *   framing    both checksums, length, a whole event, UTF-8: reading stops there (D and P). A torn
  *              end is a fault unless a later file of the run goes on.
- *   order      file_version first, START second; a run's later files need a START, or P keeps the
- *              points of both attempts. Steps of a tag rise, but for a START in between: D drops
- *              what a point does not rise above.
+ *   order      file_version first, START second (notes: where a later file has no START, P keeps
+ *              the points of both attempts). Steps of a tag rise, but for a START in between: D
+ *              drops what a point does not rise above.
  *   contents   wall times are finite; a tag keeps its plugin; a tensor's first point in a file has
  *              metadata; its data class is the plugin's; it has the form that the plugin wants.
  */
@@ -127,11 +127,9 @@ static void check_start(struct check *c, const struct tbw_event *e)
     if (c->started)
         return;
     c->started = true;
-    if (c->files_of_run > 1)
-        say(c, true, e->offset,
-            "no START before the first summary: readers cannot tell where this attempt goes on");
-    else
-        say(c, false, e->offset, "no START before the first summary");
+    say(c, false, e->offset, "no START before the first summary%s",
+        c->files_of_run > 1 ? ": the Python reader keeps what earlier files have at its steps"
+                            : "");
 }
 
 static void check_step(struct check *c, struct seen *seen, const struct tbw_point *p,
@@ -158,6 +156,7 @@ static const struct class_of {
     {"pr_curves", 2},
     {"custom_scalars", 2},
     {"mesh", 2},
+    {"projector", 2},
     {"images", 3},
     {"audio", 3},
     {"graph_keras_model", 3},

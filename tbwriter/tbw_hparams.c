@@ -20,22 +20,15 @@ enum { INTERVAL_COUNT = 10 };
 static int add_record(tbw_writer *w, const char *tag, Tbw__HParamsPluginData *data,
                       struct cs_error *err)
 {
-    Tbw__TensorShape__Dim dim = TBW__TENSOR_SHAPE__DIM__INIT, *dims = &dim;
-    Tbw__TensorShape shape = TBW__TENSOR_SHAPE__INIT;
-    Tbw__Tensor empty = TBW__TENSOR__INIT;
     struct cs_buf content = {0};
 
-    shape.dim = &dims;
-    shape.n_dim = 1;
-    empty.dtype = TBW__TENSOR__TYPE__FLOAT;
-    empty.tensor_shape = &shape;
     tbw_pack(&content, &data->base);
     const struct tbw_what what = {.tag = tag,
                                   .plugin = "hparams",
                                   .content = &content,
                                   .data_class = TBW__DATA_CLASS__TENSOR,
                                   .any_step = true};
-    const int rc = tbw_writer_tensor(w, &what, &empty, err);
+    const int rc = tbw_writer_empty(w, &what, err);
     cs_buf_clear(&content);
     return rc;
 }

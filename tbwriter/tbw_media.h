@@ -60,6 +60,54 @@ int tbw_writer_images(struct tbw_writer *w, const char *tag, int64_t step,
                       const struct tbw_image *images, size_t count, const char *description,
                       struct cs_error *err);
 
+/*
+ * Many small images as one, each with a caption below: the samples a net is most wrong on, say.
+ * Rows of `columns` (0: about square); every pixel is drawn scale x scale (0: so that sides come
+ * to 56 at least). captions: one each, ASCII, of which 24 letters show; NULL: none. The whole has sides up to 16384.
+ */
+struct tbw_grid {
+    const struct tbw_image *images;
+    const char *const *captions;
+    size_t count;
+    int columns, scale;
+    const char *description;
+};
+
+int tbw_writer_grid(struct tbw_writer *w, const char *tag, int64_t step,
+                    const struct tbw_grid *grid, struct cs_error *err);
+
+/* ---- how a classifier errs ---- */
+
+/*
+ * The matrix as a drawn image at `tag`, and as a table at `tag`/table, since a tag is of one kind.
+ * counts[classes][classes]: rows are what samples are, columns what they were taken for; 1 to 200
+ * classes. Shades are fractions of the row. names: NULL for 0, 1, ...
+ */
+struct tbw_confusion {
+    const uint64_t *counts;
+    int classes;
+    const char *const *names;
+    const char *description; /* of the image */
+};
+
+int tbw_writer_confusion(struct tbw_writer *w, const char *tag, int64_t step,
+                         const struct tbw_confusion *confusion, struct cs_error *err);
+
+/*
+ * A ROC curve as a drawn image: no page of TensorBoard has one, and the PR Curves page would name
+ * its axes wrongly. Scores are finite, higher for members. *auc (may be NULL) is the area under it,
+ * NaN when there are only members or none.
+ */
+struct tbw_roc {
+    const float *scores;
+    const uint8_t *labels; /* 0 or not */
+    size_t count;
+    const char *description;
+};
+
+int tbw_writer_roc(struct tbw_writer *w, const char *tag, int64_t step, const struct tbw_roc *roc,
+                   double *auc, struct cs_error *err);
+
 /* ---- precision and recall: the PR Curves page ---- */
 
 /*
@@ -79,6 +127,49 @@ struct tbw_pr_curve {
 
 int tbw_writer_pr_curve(struct tbw_writer *w, const char *tag, int64_t step,
                         const struct tbw_pr_curve *curve, struct cs_error *err);
+
+/* ---- audio ---- */
+
+/* samples[frames][channels] in [-1, 1], what is beyond is cut; stored as WAV of 16 bits. */
+struct tbw_audio {
+    const float *samples;
+    size_t frames;
+    int channels, sample_rate; /* channels 1 to 8 */
+    const char *description;
+};
+
+int tbw_writer_audio(struct tbw_writer *w, const char *tag, int64_t step,
+                     const struct tbw_audio *audio, struct cs_error *err);
+
+/* ---- meshes ---- */
+
+/* Points, or a surface, at the tags `tag`_VERTEX, _FACE and _COLOR, as the Mesh page wants it. */
+struct tbw_mesh {
+    const float *vertices; /* [vertex_count][3] */
+    size_t vertex_count;
+    const int32_t *faces; /* [face_count][3] numbers of vertices; NULL: points only */
+    size_t face_count;
+    const uint8_t *colors; /* [vertex_count][3]; NULL: the page's own */
+    const char *description;
+};
+
+int tbw_writer_mesh(struct tbw_writer *w, const char *tag, int64_t step,
+                    const struct tbw_mesh *mesh, struct cs_error *err);
+
+/* ---- the Projector page ---- */
+
+/*
+ * Vectors to be looked at in two or three dimensions, with a word and a picture each. Given to
+ * tbw_writer_open() in its options, which puts their files beside the event file, since the page
+ * looks for them when a run appears. Names are file names: letters, digits, - and _.
+ */
+struct tbw_embedding {
+    const char *name;
+    const float *vectors; /* [count][dims] */
+    size_t count, dims;
+    const char *const *labels;      /* one each, without tabs and line ends; NULL: none */
+    const struct tbw_image *images; /* one each, of one size and kind; NULL: none */
+};
 
 /* ---- the Graphs page ---- */
 
@@ -102,5 +193,10 @@ struct tbw_attr {
 /* The run's graph. Once per run: not again in the file of a resume. */
 int tbw_writer_graph(struct tbw_writer *w, const struct tbw_node *nodes, size_t count,
                      struct cs_error *err);
+
+/* ---- where it ran ---- */
+
+/* A text card with the host's name, system, processor, memory and the process's number. */
+int tbw_writer_host(struct tbw_writer *w, const char *tag, int64_t step, struct cs_error *err);
 
 #endif

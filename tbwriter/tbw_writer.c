@@ -93,6 +93,18 @@ static int add_head(tbw_writer *w, struct cs_error *err)
     return tbw_file_flush(&w->file, err);
 }
 
+/* The page is offered once a point names it. */
+static int show_projector(tbw_writer *w, struct cs_error *err)
+{
+    const struct tbw_what what = {.tag = "projector",
+                                  .plugin = "projector",
+                                  .data_class = TBW__DATA_CLASS__TENSOR,
+                                  .any_step = true};
+
+    CS_TRY(tbw_writer_empty(w, &what, err));
+    return tbw_file_flush(&w->file, err);
+}
+
 static void free_writer(tbw_writer *w)
 {
     tbw_tags_clear(&w->tags);
@@ -127,6 +139,8 @@ int tbw_writer_open(tbw_writer **out, const char *dir, const struct tbw_options 
         opt = &defaults;
     CS_TRY(check_options(opt, err));
     CS_TRY(cs_make_dirs(dir, err));
+    if (opt->embedding_count)
+        CS_TRY(tbw_projector_store(dir, opt->embeddings, opt->embedding_count, err));
     tbw_writer *w = cs_xcalloc(1, sizeof *w);
     w->start_step = opt->start_step;
     w->wall_time = opt->wall_time;
@@ -138,6 +152,8 @@ int tbw_writer_open(tbw_writer **out, const char *dir, const struct tbw_options 
         return rc;
     }
     rc = add_head(w, err);
+    if (rc == 0 && opt->embedding_count)
+        rc = show_projector(w, err);
     if (rc < 0) {
         unlink(w->file.path);
         tbw_file_close(&w->file, NULL);
@@ -447,6 +463,19 @@ int tbw_writer_tensor(tbw_writer *w, const struct tbw_what *what, Tbw__Tensor *t
     value.what_case = TBW__VALUE__WHAT_TENSOR;
     value.tensor = tensor;
     return tbw_writer_value(w, what, &value, err);
+}
+
+int tbw_writer_empty(tbw_writer *w, const struct tbw_what *what, struct cs_error *err)
+{
+    Tbw__TensorShape__Dim dim = TBW__TENSOR_SHAPE__DIM__INIT, *dims = &dim;
+    Tbw__TensorShape shape = TBW__TENSOR_SHAPE__INIT;
+    Tbw__Tensor tensor = TBW__TENSOR__INIT;
+
+    shape.dim = &dims;
+    shape.n_dim = 1;
+    tensor.dtype = TBW__TENSOR__TYPE__FLOAT;
+    tensor.tensor_shape = &shape;
+    return tbw_writer_tensor(w, what, &tensor, err);
 }
 
 int tbw_writer_blobs(tbw_writer *w, const struct tbw_what *what, ProtobufCBinaryData *blobs,

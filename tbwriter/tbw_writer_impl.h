@@ -60,6 +60,13 @@ int tbw_writer_matrix(tbw_writer *w, const struct tbw_what *what, Tbw__Tensor__T
                       size_t rows, size_t columns, const struct cs_buf *numbers,
                       struct cs_error *err);
 
+/* Put the files of the Projector page into dir, the one that names the others last. */
+int tbw_projector_store(const char *dir, const struct tbw_embedding *list, size_t count,
+                        struct cs_error *err);
+
+/* A summary that is there to be seen only: an empty tensor. */
+int tbw_writer_empty(tbw_writer *w, const struct tbw_what *what, struct cs_error *err);
+
 /* A whole event; its wall time is put in. Locks. */
 int tbw_writer_event(tbw_writer *w, Tbw__Event *event, struct cs_error *err);
 

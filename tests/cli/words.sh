@@ -18,6 +18,7 @@ usage: csweep GRID.ini [KEY=VALUE ...]     expand the grid, train what is not do
   ls         the sweeps, or the trials of one
   show       one trial: configuration, curves, checkpoints, log
   verify     check what a sweep left on disk: journal, checkpoints, events, locks
+  events     read event files back: points, tags, faults
   board      TensorBoard on the sweeps' runs
   describe   the reference: optimizers, schedulers, losses, layers, datasets, keys
 
