@@ -11,6 +11,7 @@
 #include "common/cs_error.h"
 #include "common/cs_io.h"
 #include "common/cs_json.h"
+#include "sweep/changed.h"
 #include "sweep/cmd.h"
 #include "sweep/compare.h"
 #include "sweep/experiment.h"
@@ -111,6 +112,7 @@ static int prepare(struct run *r, struct sweep_plan *plan, struct cs_error *err)
     CS_TRY(open_places(r, err));
     CS_TRY(sweep_state_load(&r->state, r->dir, err));
     const struct sweep_state *state = r->state;
+    sweep_changed_text(&r->changed, plan, state);
     sweep_run_adopt(plan, state);
     r->outside = sweep_run_count_outside(plan, state);
     sweep_experiment_hash(experiment, plan);
@@ -537,6 +539,8 @@ static void print_plan(struct run *r)
         cs_json_set(line, "backend", cs_json_text(r->instance));
         if (r->outside)
             cs_json_set(line, "outside", json_integer((json_int_t) r->outside));
+        if (r->changed.data)
+            cs_json_set(line, "changed", cs_json_text(r->changed.data));
         sweep_longer_json(line, r->longer);
         sweep_progress_json(r->progress, line);
         json_decref(line);
@@ -550,13 +554,16 @@ static void print_plan(struct run *r)
             snprintf(pruned, sizeof pruned, ", %zu pruned", r->pruned);
         printf(" %zu trials, %zu done%s before, %d slot%s; TensorBoard: tensorboard --logdir %s\n",
                plan->trial_count, before, pruned, r->slots, r->slots == 1 ? "" : "s", r->dir);
-        if (r->outside)
-            printf("%zu finished trial%s no longer belong%s to the grid, whose settings are others "
-                   "now; %s kept\n",
-                   r->outside, r->outside == 1 ? "" : "s", r->outside == 1 ? "s" : "",
-                   r->outside == 1 ? "it is" : "they are");
         struct cs_buf text = {0};
+        if (r->changed.data)
+            cs_buf_addf(&text, "%s\n", r->changed.data);
         sweep_longer_text(&text, r->longer);
+        if (r->outside && !text.data)
+            cs_buf_addf(&text,
+                        "%zu finished trial%s no longer belong%s to the grid, whose settings are "
+                        "others now; %s kept\n",
+                        r->outside, r->outside == 1 ? "" : "s", r->outside == 1 ? "s" : "",
+                        r->outside == 1 ? "it is" : "they are");
         fputs(text.data ? text.data : "", stdout);
         cs_buf_clear(&text);
         fflush(stdout);
@@ -696,6 +703,7 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
     }
     sweep_shares_clear(&r.shares);
     sweep_longer_free(r.longer);
+    cs_buf_clear(&r.changed);
     sweep_stop_rules_free(r.rules);
     sweep_seeds_free(r.seeds);
     sweep_verdicts_free(r.verdicts);

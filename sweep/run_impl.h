@@ -42,6 +42,7 @@ struct run {
     struct sweep_shares shares;
     sweep_seeds *seeds;
     sweep_longer *longer;
+    struct cs_buf changed; /* what an edit of the grid made anew; data NULL: nothing */
     sweep_stop_rules *rules;
     bool ruled;               /* one of them was obeyed */
     sweep_verdicts *verdicts; /* NULL: nothing is pruned */

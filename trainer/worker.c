@@ -165,7 +165,9 @@ static void send_start(const struct batch *b, const struct train_trial *trial)
     cs_json_set(line, "step", json_integer(trial->now.step));
     cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
     cs_json_set(line, "steps", json_integer(train_bundle_steps(b->bundle)));
-    cs_json_set(line, "target_epoch", json_integer(train_trial_target_epoch(trial)));
+    const int met = train_trial_target_epoch(trial);
+    if (met > 0)
+        cs_json_set(line, "target_epoch", json_integer(met));
     if (trial->taken)
         cs_json_set(line, "from", cs_json_text(trial->job.from));
     if (trial->anew)

@@ -18,8 +18,8 @@
  *       pruned, or as waiting. Trials not named go on.
  * Reports, each with "event":
  *   ready     pid, backend (the CPU instance in use), cpus (what it may run on)
- *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps, target_epoch, from (when it
- *             was taken over from there just now), anew (why it was not)
+ *   start     number, epoch, step (where it goes on; 0, 0 = from the start), epochs, steps, target_epoch (if met), from
+ *             (when it was taken over from there just now), anew (why it was not)
  *   values    number, values: the metric's at the epochs 1, 2, ... that a judged trial had before. The epoch in which a
  *             trial diverged is left out. Comes before `start`, or `end` of one that is over
  *   ask       trials [{number, epoch, step}]: a judged bundle has begun there, or some of it are at epochs to be

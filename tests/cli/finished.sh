@@ -98,7 +98,7 @@ for t in json.load(sys.stdin)["trials"]: print(t["id"], t["number"], t["name"], 
 
 # other data is another set of points: one line says what became of the old ones
 runs 0 toy.ini batch_size=16 seeds=1 lr=0.1
-grep -Fxq '12 finished trials no longer belong to the grid, whose settings are others now; they are kept' "$talk/out" ||
+grep -Fxq 'batch_size = 16, was 32: a new set of points; 12 finished trials of the old one stay' "$talk/out" ||
     fail "nothing about the old trials: $(head -n 3 "$talk/out")"
 runs 0 toy.ini seeds=1 --json
 grep '"event":"plan"' "$talk/out" | grep -q '"done":6,.*"outside":8' || fail "6 done, 8 others"
