@@ -155,11 +155,11 @@ static void count_class(int64_t *counts, int32_t best, int32_t label)
 }
 
 /* Right predictions of the samples from `first` on, given the ranks of their labels. */
-static void measure_classes(struct loss_trial *l, const struct samples *s, size_t live)
+static void measure_classes(struct loss_trial *l, const struct samples *s)
 {
     int32_t right = 0, top = 0;
 
-    for (size_t i = 0; i < live; i++) {
+    for (size_t i = 0; i < s->live; i++) {
         const int32_t label = l->label[s->first + i];
         if (label == l->numbers->ignore)
             continue;
@@ -172,16 +172,32 @@ static void measure_classes(struct loss_trial *l, const struct samples *s, size_
     l->sums.top += l->outputs > KERN_TOP ? top : 0;
 }
 
+/* The same where every sample counts and several outputs are asked only how many are right. */
+static void measure_ranks(struct loss_trial *l, const struct samples *s)
+{
+    int32_t right = 0, top = 0;
+
+    for (int i = 0; i < KERN_PANEL; i++) {
+        right += s->before[i] == 0.0f;
+        top += s->before[i] < (float) KERN_TOP;
+    }
+    l->sums.correct += right;
+    l->sums.top += l->outputs > KERN_TOP ? top : 0;
+}
+
 /* ---- 16 samples ---- */
 
-static struct samples samples_of(const struct loss_trial *l, size_t first, size_t live)
+static void samples_of(struct samples *s, const struct loss_trial *l, size_t first)
 {
-    struct samples s = {
-        .rows = l->rows, .classes = l->outputs, .first = first, .x = l->x, .share = l->share};
+    const size_t left = l->rows - first;
 
-    for (size_t i = 0; i < live; i++)
-        s.label[i] = (float) l->label[first + i];
-    return s;
+    s->rows = l->rows;
+    s->classes = l->outputs;
+    s->first = first;
+    s->live = left < KERN_PANEL ? left : KERN_PANEL;
+    s->x = l->x;
+    s->share = l->share;
+    begin_samples(s, l->label + first);
 }
 
 static void loss_samples(struct loss_trial *l, const struct loss_fns *f, size_t first)
@@ -216,25 +232,36 @@ static void loss_samples(struct loss_trial *l, const struct loss_fns *f, size_t 
         if (rows.counts[i] > 0.0f)
             l->sums.loss += (double) rows.value[i];
     if (l->label) {
-        struct samples s = samples_of(l, first, live);
+        struct samples s;
+        samples_of(&s, l, first);
         rank_samples(&s);
-        measure_classes(l, &s, live);
+        measure_classes(l, &s);
     } else {
         add_measures(&l->sums, &measures, l->c->targets, live);
     }
 }
 
-/* The same of cross-entropy without weights and smoothing, every sample counting. */
+/* The same of SAMPLE_BLOCKS times as many of cross-entropy without weights and smoothing, every sample counting. */
 static void cross_entropy_samples(struct loss_trial *l, size_t first)
 {
-    const size_t left = l->rows - first, live = left < KERN_PANEL ? left : KERN_PANEL;
-    struct samples s = samples_of(l, first, live);
-    float value[KERN_PANEL];
+    struct kept_samples blocks[SAMPLE_BLOCKS];
+    size_t count = 0;
 
-    cross_entropy(value, &s, l->dx, l->dxt, live);
-    for (size_t i = 0; i < live; i++)
-        l->sums.loss += (double) value[i];
-    measure_classes(l, &s, live);
+    for (; count < SAMPLE_BLOCKS && first < l->rows; first += KERN_PANEL)
+        samples_of(&blocks[count++].s, l, first);
+    for (size_t b = 0; b < count && l->outputs > KEPT; b++)
+        cross_entropy_again(&blocks[b].s, l->dx, l->dxt);
+    if (l->outputs <= KEPT)
+        cross_entropy_kept(blocks, count, l->dx, l->dxt);
+    for (size_t b = 0; b < count; b++) {
+        const struct samples *s = &blocks[b].s;
+        for (size_t i = 0; i < s->live; i++)
+            l->sums.loss += (double) s->value[i];
+        if (l->counts || l->outputs == 1)
+            measure_classes(l, s);
+        else
+            measure_ranks(l, s);
+    }
 }
 
 static void cpu_loss(const struct kern_loss_call *c)
@@ -246,12 +273,10 @@ static void cpu_loss(const struct kern_loss_call *c)
         weigh_batch(&l);
         const bool plain = place == LOSS_cross_entropy && !l.numbers->weight &&
                            l.numbers->off == 0.0f && l.sums.samples == c->rows;
-        for (size_t first = 0; first < l.rows; first += KERN_PANEL) {
-            if (plain)
-                cross_entropy_samples(&l, first);
-            else
-                loss_samples(&l, &loss_fns[place], first);
-        }
+        for (size_t first = 0; first < l.rows && plain; first += SAMPLE_BLOCKS * KERN_PANEL)
+            cross_entropy_samples(&l, first);
+        for (size_t first = 0; first < l.rows && !plain; first += KERN_PANEL)
+            loss_samples(&l, &loss_fns[place], first);
         kern_loss_sums_add(&c->sums[t], &l.sums);
     }
 }

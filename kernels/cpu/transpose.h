@@ -91,6 +91,44 @@ static void turn_block(float *out, const float *in)
 
 #endif
 
+#ifdef __AVX512F__
+
+/* 4 floats of each of the rows 0, 4, 8 and 12 after this one. */
+ALWAYS_INLINE __m512 four_rows(const float *in)
+{
+    const __m256 low = _mm256_set_m128(_mm_loadu_ps(in + 4 * KERN_PANEL), _mm_loadu_ps(in));
+    const __m256 high =
+        _mm256_set_m128(_mm_loadu_ps(in + 12 * KERN_PANEL), _mm_loadu_ps(in + 8 * KERN_PANEL));
+
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+
+/* turn_block for who reads whole rows right after it: they are stored whole, since a load waits for two stores. */
+static void turn_wide(float *out, const float *in)
+{
+    for (const float *end = in + KERN_PANEL; in < end; in += 4, out += 4 * KERN_PANEL) {
+        const __m512 row0 = four_rows(in), row1 = four_rows(in + KERN_PANEL),
+                     row2 = four_rows(in + 2 * KERN_PANEL), row3 = four_rows(in + 3 * KERN_PANEL);
+        const __m512 low01 = _mm512_unpacklo_ps(row0, row1),
+                     high01 = _mm512_unpackhi_ps(row0, row1),
+                     low23 = _mm512_unpacklo_ps(row2, row3),
+                     high23 = _mm512_unpackhi_ps(row2, row3);
+        _mm512_storeu_ps(out, _mm512_shuffle_ps(low01, low23, 0x44));
+        _mm512_storeu_ps(out + KERN_PANEL, _mm512_shuffle_ps(low01, low23, 0xee));
+        _mm512_storeu_ps(out + 2 * KERN_PANEL, _mm512_shuffle_ps(high01, high23, 0x44));
+        _mm512_storeu_ps(out + 3 * KERN_PANEL, _mm512_shuffle_ps(high01, high23, 0xee));
+    }
+}
+
+#else
+
+static void turn_wide(float *out, const float *in)
+{
+    turn_block(out, in);
+}
+
+#endif
+
 /* The block of in (in_rows rows of a panel, at most 16 count) turned; only out_rows rows of out are written. */
 static void turn_part(float *out, const float *in, size_t in_rows, size_t out_rows)
 {

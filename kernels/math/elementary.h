@@ -7,6 +7,7 @@
  *
  *   kern_exp  at most 1.01 ulp off. exp(-inf) = +0, exp(+inf) = +inf. Results below 2^-126 are denormal and
  *             rounded twice (still within 1 ulp of 2^-149); below about -103.97 they are +0; above 88.7229, +inf.
+ *   kern_exp_below  kern_exp for x <= 0, in fewer operations.
  *   kern_log  at most 0.9 ulp off. log(+-0) = -inf, log(x < 0) = NaN, log(+inf) = +inf. Denormals are exact inputs.
  *   kern_expm1    at most 1.6 ulp off for x <= 88; above 88.02, +inf.
  *   kern_log1p    at most 1.5 ulp off for x >= 0, which is all it is for.
@@ -27,6 +28,13 @@
 
 #define KERN_LN2_HI 0x1.62e430p-1f /* ln 2 = HI + LO to 2^-54 */
 #define KERN_LN2_LO -0x1.05c610p-29f
+#define KERN_LOG2_E 0x1.715476p+0f
+#define KERN_EXP_2 0x1.fffffcp-2f /* exp(r) = 1 + r + r^2 (EXP_2 + EXP_3 r + ...) */
+#define KERN_EXP_3 0x1.555492p-3f
+#define KERN_EXP_4 0x1.5558f2p-5f
+#define KERN_EXP_5 0x1.123a20p-7f
+#define KERN_EXP_6 0x1.6a23d0p-10f
+#define KERN_EXP_SHIFT (0x1.8p23f + 191.0f) /* of kern_exp_below; 191 = 127 + 64 */
 
 KERN_FN uint32_t kern_bits(float x)
 {
@@ -42,20 +50,27 @@ KERN_FN float kern_float(uint32_t bits)
     return x;
 }
 
-/* exp(r) - 1 with x = n ln 2 + r, n = round(x / ln 2), |r| <= ln 2 / 2; for |x| < 2^15. */
+/* exp(r) - 1 with r = x - n ln 2, |r| <= ln 2 / 2 */
+KERN_FN float kern_exp_rest(float x, float n)
+{
+    float r = fmaf(n, -KERN_LN2_HI, x), q = KERN_EXP_6;
+
+    r = fmaf(n, -KERN_LN2_LO, r);
+    q = fmaf(q, r, KERN_EXP_5);
+    q = fmaf(q, r, KERN_EXP_4);
+    q = fmaf(q, r, KERN_EXP_3);
+    q = fmaf(q, r, KERN_EXP_2);
+    return fmaf(q, r * r, r);
+}
+
+/* exp(r) - 1 with x = n ln 2 + r, n = round(x / ln 2); for |x| < 2^15. */
 KERN_FN float kern_exp_reduced(int32_t *n, float x)
 {
     const float shift = 0x1.8p23f; /* adding it rounds to an integer, kept in the low bits */
-    const float t = fmaf(x, 0x1.715476p+0f, shift), whole = t - shift;
-    float r = fmaf(whole, -KERN_LN2_HI, x), q = 0x1.6a23d0p-10f;
+    const float t = fmaf(x, KERN_LOG2_E, shift);
 
-    r = fmaf(whole, -KERN_LN2_LO, r);
-    q = fmaf(q, r, 0x1.123a20p-7f);
-    q = fmaf(q, r, 0x1.5558f2p-5f);
-    q = fmaf(q, r, 0x1.555492p-3f);
-    q = fmaf(q, r, 0x1.fffffcp-2f);
     *n = (int32_t) (kern_bits(t) - kern_bits(shift));
-    return fmaf(q, r * r, r);
+    return kern_exp_rest(x, t - shift);
 }
 
 /* 2^n exp(r), 2^n in two factors, so that both are normal. */
@@ -70,6 +85,18 @@ KERN_FN float kern_exp(float x)
     whole = (uint32_t) (n + 256); /* > 0 */
     half = whole >> 1;
     return e * kern_float((half - 1) << 23) * kern_float((whole - half - 1) << 23);
+}
+
+/*
+ * kern_exp(x) for x <= 0, the same bits in fewer operations. n stays in the low bits of t, which become the exponent of
+ * 2^(n + 64); what is left, 2^-64, rounds where the result is denormal and only there, as kern_exp's second factor does.
+ */
+KERN_FN float kern_exp_below(float x)
+{
+    x = x < -104.0f ? -104.0f : x;
+    const float t = fmaf(x, KERN_LOG2_E, KERN_EXP_SHIFT);
+    const float e = kern_exp_rest(x, t - KERN_EXP_SHIFT) + 1.0f;
+    return e * kern_float(kern_bits(t) << 23) * 0x1p-64f;
 }
 
 /* log(x) = k ln 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)) */

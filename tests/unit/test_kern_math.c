@@ -77,6 +77,21 @@ static void test_exp__accuracy(void **state)
     assert_true(worst < 1.01);
 }
 
+static void test_exp_below__as_exp(void **state)
+{
+    const uint32_t every = stride();
+
+    (void) state;
+    for (uint64_t bits = 0x80000000u; bits <= 0xff800000u; bits += every) { /* -0 ... -inf */
+        const float x = kern_float((uint32_t) bits);
+        assert_int_equal(kern_bits(kern_exp_below(x)), kern_bits(kern_exp(x)));
+    }
+    for (int i = 0; i <= 11000; i++)
+        assert_int_equal(kern_bits(kern_exp_below((float) i * -0.01f)),
+                         kern_bits(kern_exp((float) i * -0.01f)));
+    assert_true(isnan(kern_exp_below(NAN)));
+}
+
 static void test_log__accuracy(void **state)
 {
     const uint32_t every = stride();
@@ -196,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_philox__known_answers),
         cmocka_unit_test(test_philox__uniform_and_threshold),
         cmocka_unit_test(test_exp__accuracy),
+        cmocka_unit_test(test_exp_below__as_exp),
         cmocka_unit_test(test_log__accuracy),
         cmocka_unit_test(test_derived__accuracy),
         cmocka_unit_test(test_derived__corners),
