@@ -151,6 +151,8 @@ static int column_width(const struct sweep_plan *plan, const char *key)
     size_t width = strlen(key);
 
     for (size_t t = 0; t < plan->trial_count; t++) {
+        if (t && plan->trials[t].point == plan->trials[t - 1].point)
+            continue; /* another seed */
         const char *value = sweep_trial_value(&plan->trials[t], key);
         if (value && strlen(value) > width)
             width = strlen(value);

@@ -12,7 +12,7 @@
 
 enum { MEASURED = 6 };
 
-static const double budget = 0.25; /* seconds of measuring in all */
+static const double budget = 0.15; /* seconds of measuring in all */
 
 /* Seconds besides training: of a trial (folder, event file, last checkpoint), of an epoch. */
 static const double trial_share = 0.012, epoch_share = 0.001;

@@ -93,7 +93,9 @@ int train_shared_dataset(const struct train_data_info **out, struct train_shared
     struct train_data_info info;
 
     shared->text.size = 0;
-    cs_buf_addf(&shared->text, "%s\n%s", dataset, path);
+    cs_buf_adds(&shared->text, dataset);
+    cs_buf_add(&shared->text, "\n", 1);
+    cs_buf_adds(&shared->text, path);
     const char *key = shared->text.data;
     const struct cs_table_slot *known = cs_table_find(&shared->datasets, key);
     if (known) {
