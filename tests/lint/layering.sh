@@ -16,7 +16,7 @@ BEGIN {
     single["tests"] = "^[a-z0-9_]+.h$" # of the same folder
     # foreign headers: which of our files may
     foreign["jansson.h"] = "^(common/cs_json.h|trainer/trial_impl.h|sweep/(journal|pool|progress).h)$"
-    foreign["zlib.h"] = "^(tbwriter/|checkpoints/|trainer/data/|sweep/(journal|prune/hyperband).c$|tests/unit/)"
+    foreign["zlib.h"] = "^(tbwriter/|checkpoints/|trainer/data/|sweep/(journal|prune/hyperband).c$|tests/(unit|fuzz)/)"
     foreign["png.h"] = "^tbwriter/tbw_png.c$"
     foreign["libdeflate.h"] = "^trainer/data/"
     foreign["uv.h"] = "^sweep/(pool.h|run.c)$"

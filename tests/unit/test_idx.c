@@ -202,6 +202,21 @@ static void what_does_not_fit_is_refused(void **state)
     train_spec_free(spec);
 }
 
+/* Found by fuzzing: what had been read of a file much too long was lost. */
+static void a_file_much_too_long_is_refused(void **state)
+{
+    const uint32_t size[] = {2, 2, 2};
+    char bytes[200] = {0, 0, 8, 1, 0, 0, 0, 2, 0, 1};
+    char *path = cs_xasprintf("%s/%s", folder, names[1]);
+
+    (void) state;
+    clear();
+    write_idx(0, size, 3, 0, false);
+    assert_int_equal(cs_write_file(path, bytes, sizeof bytes, NULL), 0);
+    refused(CS_ECORRUPT, names[1], "longer than expected");
+    free(path);
+}
+
 /* A few bytes that claim much; nothing is allocated for them. */
 static void headers_that_lie_are_refused(void **state)
 {
@@ -251,6 +266,7 @@ int main(void)
         cmocka_unit_test(all_shapes_are_read),
         cmocka_unit_test(without_a_test_set_it_is_cut),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(a_file_much_too_long_is_refused),
         cmocka_unit_test(headers_that_lie_are_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

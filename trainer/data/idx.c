@@ -188,8 +188,10 @@ static bool unpack(uint8_t **out, const char *path, const struct idx *idx)
     struct cs_buf packed = {0};
     size_t used = 0, got = 0;
 
-    if (cs_read_file(&packed, path, 2 * size, NULL) < 0)
+    if (cs_read_file(&packed, path, 2 * size, NULL) < 0) {
+        cs_buf_clear(&packed);
         return false;
+    }
     struct libdeflate_decompressor *inflater = libdeflate_alloc_decompressor();
     uint8_t *data = malloc(size);
     const bool good = inflater && data &&
