@@ -9,6 +9,7 @@
 #ifndef TBW_MEDIA_H
 #define TBW_MEDIA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,7 @@ int tbw_writer_histogram(struct tbw_writer *w, const char *tag, int64_t step,
 struct tbw_image {
     const uint8_t *pixels;
     int width, height, channels; /* sides up to 16384 */
+    bool drawing; /* large areas of one color: packed without PNG's filters, faster and smaller */
 };
 
 /* The images of one step, shown one beside the other, as PNG. They may differ in size. */

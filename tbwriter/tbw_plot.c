@@ -14,7 +14,7 @@ enum { SIDE_MAX = 16384, WHITE = 0xffffff, BLACK = 0x000000, GRAY = 0xb0b0b0, BL
 static int write_canvas(tbw_writer *w, const char *tag, int64_t step, struct tbw_canvas *canvas,
                         const char *description, struct cs_error *err)
 {
-    const struct tbw_image image = {canvas->pixels, canvas->width, canvas->height, 3};
+    const struct tbw_image image = {canvas->pixels, canvas->width, canvas->height, 3, true};
     const int rc = tbw_writer_images(w, tag, step, &image, 1, description, err);
 
     tbw_canvas_clear(canvas);

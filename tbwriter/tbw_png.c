@@ -52,6 +52,8 @@ static int write_png(struct cs_buf *out, const struct tbw_image *image, struct c
     png_set_IHDR(png, info, (png_uint_32) image->width, (png_uint_32) image->height, 8,
                  colors[image->channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
+    if (image->drawing)
+        png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
     png_write_info(png, info);
     for (int y = 0; y < image->height; y++)
         png_write_row(png, image->pixels + (size_t) y * row);

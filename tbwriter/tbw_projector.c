@@ -105,7 +105,7 @@ static int store_sprite(const char *dir, const struct tbw_embedding *e, struct c
             memcpy(pixels + ((i / side * (size_t) first->height + y) * side + i % side) * row,
                    e->images[i].pixels + y * row, row);
     const struct tbw_image sprite = {pixels, (int) side * first->width, (int) side * first->height,
-                                     first->channels};
+                                     first->channels, false};
     int rc = tbw_png_encode(&bytes, &sprite, err);
     if (rc == 0)
         rc = store(dir, e->name, ".png", &bytes, err);

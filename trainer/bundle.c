@@ -593,6 +593,8 @@ static void train_group(train_bundle *b, int first, int rows, bool last, double 
                 .last = last,
             },
             &pass, t, &grad_norm[k]);
+        if (last && b->watch.gradient)
+            b->watch.gradient(b->watch.context, k, b->grad + (size_t) t * b->floats);
     }
 }
 
@@ -686,6 +688,35 @@ void train_bundle_evaluate(train_bundle *b, struct train_sums *sums)
         else
             first += evaluate_group(b, first, sums);
     }
+}
+
+void train_bundle_outputs(train_bundle *b, int k, float *out)
+{
+    const struct train_side *side = &b->data->val;
+    const int last = b->model->node_count - 1;
+    const size_t outputs = (size_t) b->model->outputs;
+
+    train_lanes_view(b, k);
+    for (int64_t start = 0; start < side->count; start += b->eval_size) {
+        const int64_t left = side->count - start;
+        const int rows = left < b->eval_size ? (int) left : b->eval_size;
+        struct train_pass pass = begin_pass(b, k, rows, false);
+        pass.trials = 1;
+        take_evaluated(b, &pass, k);
+        memcpy(b->rows_index, side->index + start, (size_t) rows * sizeof *side->index);
+        load_batch(b, &pass, side);
+        forward(b, &pass);
+        train_pass_need(&pass, last, TRAIN_X);
+        for (size_t r = 0; r < (size_t) rows; r++)
+            for (size_t o = 0; o < outputs; o++)
+                out[((size_t) start + r) * outputs + o] =
+                    b->nodes[last].x[kern_at((size_t) rows, r, o)];
+    }
+}
+
+void train_bundle_watch(train_bundle *b, const struct train_watch *watch)
+{
+    b->watch = *watch;
 }
 
 bool train_bundle_between_updates(const train_bundle *b)

@@ -84,6 +84,22 @@ void train_bundle_clear_sums(train_bundle *bundle);
  * Once an epoch: with rng = torch it draws. */
 void train_bundle_evaluate(train_bundle *bundle, struct train_sums *sums);
 
+/*
+ * The outputs of trial k's evaluated weights for every row of the validation set, out[count][outputs]; draws nothing and
+ * changes nothing.
+ */
+void train_bundle_outputs(train_bundle *bundle, int k, float *out);
+
+/*
+ * At the last batch of every epoch, gradient(context, k, g) is called with the gradient as trial k's optimizer gets it
+ * (accumulated, penalised, clipped), laid out as the weights. NULL: not.
+ */
+struct train_watch {
+    void (*gradient)(void *context, int k, const float *g);
+    void *context;
+};
+void train_bundle_watch(train_bundle *bundle, const struct train_watch *watch);
+
 /* Are all weights of trial k finite? */
 bool train_bundle_finite(train_bundle *bundle, int k);
 

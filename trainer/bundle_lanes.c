@@ -369,6 +369,8 @@ static void group_norms(train_bundle *b, const struct lane_group *g, double *gra
         sums->norm += train_gradient_norm(&pass, b->grad);
         sums->norms++;
         grad_norm[g->trial[lane]] = sums->norm / (double) sums->norms;
+        if (b->watch.gradient)
+            b->watch.gradient(b->watch.context, g->trial[lane], b->grad);
     }
 }
 

@@ -51,6 +51,7 @@ struct train_bundle {
     float *targets;       /* [group][target_stride], or instead of labels */
     size_t target_stride;
     int order_epoch;           /* the epoch that order holds, -1 = none */
+    struct train_watch watch;  /* its function NULL: nobody does */
     struct train_lanes *lanes; /* NULL: not this net, or not this backend */
 };
 

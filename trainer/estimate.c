@@ -13,6 +13,7 @@
 #include "kernels/kernels.h"
 #include "trainer/average.h"
 #include "trainer/bundle.h"
+#include "trainer/media.h"
 #include "trainer/model.h"
 #include "trainer/spec_impl.h"
 #include "trainer/worker.h"
@@ -71,7 +72,7 @@ double train_spec_bytes(const struct train_spec *spec)
                    (1 + train_spec_segment_slots(spec, i) + train_spec_has_state(spec, TRAIN_SLOW) +
                     train_spec_has_state(spec, TRAIN_AVERAGE));
     return 2 * (4 * numbers + files * block) + others * block +
-           (double) spec->epochs * (64.0 * spec->metric_count + 160);
+           (double) spec->epochs * (64.0 * spec->metric_count + 160) + train_media_bytes(spec);
 }
 
 /* ---- random data ---- */

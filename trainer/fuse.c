@@ -18,7 +18,8 @@
 static const char *const free_keys[] = {
     "dataset",   "path",         "batch_size",   "eval_batch_size",  "shuffle",
     "val_split", "limit",        "normalize",    "epochs",           "early_stopping",
-    "min_delta", "restore_best", "loss_average", "checkpoint_every", "rng",
+    "min_delta", "restore_best", "loss_average", "checkpoint_every", "histograms",
+    "media",     "rng",
 };
 
 static bool is_free(const char *key)

@@ -408,7 +408,7 @@ void train_model_free(struct train_model *model)
     free(model);
 }
 
-static void layer_text(struct cs_buf *out, const struct train_layer *layer)
+void train_layer_text(struct cs_buf *out, const struct train_layer *layer)
 {
     const struct train_layer_kind *kind = layer->kind;
     char number[CS_DOUBLE_MAX];
@@ -439,7 +439,7 @@ void train_model_text(struct cs_buf *out, const struct train_model *model)
             continue;
         }
         cs_buf_adds(out, first ? "" : " > ");
-        layer_text(out, layer);
+        train_layer_text(out, layer);
         first = layer->pair >= 0;
         cs_buf_adds(out, first ? "(" : "");
     }
@@ -452,7 +452,7 @@ void train_model_shape_text(struct cs_buf *out, const struct train_model *model)
         if (layer->kind->args_per_trial)
             cs_buf_adds(out, layer->kind->name);
         else
-            layer_text(out, layer);
+            train_layer_text(out, layer);
         cs_buf_addf(out, " %d:%d >", train_shape_size(&layer->in), train_shape_size(&layer->out));
     }
 }

@@ -136,6 +136,9 @@ void train_model_free(struct train_model *model);
 /* `layers` in canonical spelling. */
 void train_model_text(struct cs_buf *out, const struct train_model *model);
 
+/* One layer's part of it: "conv 16 5 stride 2". */
+void train_layer_text(struct cs_buf *out, const struct train_layer *layer);
+
 /* Everything that must agree between trials of one bundle. */
 void train_model_shape_text(struct cs_buf *out, const struct train_model *model);
 

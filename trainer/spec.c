@@ -402,6 +402,8 @@ static int take_training(struct train_spec *spec, struct cs_error *err)
     spec->epochs = (int) number(spec, "epochs");
     spec->loss_average_batches = strcmp(train_spec_get(spec, "loss_average"), "batches") == 0;
     spec->checkpoint_every = (int) number(spec, "checkpoint_every");
+    spec->histograms = (int) number(spec, "histograms");
+    spec->media = is_yes(spec, "media");
     spec->clip_norm = number(spec, "clip_norm");
     spec->clip_value = number(spec, "clip_value");
     spec->l1 = number(spec, "l1");
@@ -619,6 +621,12 @@ static void find_shape(struct train_spec *spec)
     memcpy(spec->shape_key, train_shared_hash(spec->shared, text->data), sizeof spec->shape_key);
 }
 
+bool train_key_is_about_files(const char *key)
+{
+    return strcmp(key, "checkpoint_every") == 0 || strcmp(key, "histograms") == 0 ||
+           strcmp(key, "media") == 0;
+}
+
 static void identify(struct train_spec *spec, const bool *is_default)
 {
     struct cs_buf *text = &spec->shared->text;
@@ -626,7 +634,7 @@ static void identify(struct train_spec *spec, const bool *is_default)
     size_t count = 0;
 
     for (size_t i = 0; i < spec->setting_count; i++) {
-        if (!is_default[i] && strcmp(spec->settings[i].key, "checkpoint_every") != 0)
+        if (!is_default[i] && !train_key_is_about_files(spec->settings[i].key))
             sorted[count++] = spec->settings[i];
     }
     qsort(sorted, count, sizeof *sorted, compare_settings);

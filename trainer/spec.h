@@ -7,7 +7,7 @@
  * reading data is checked: types, ranges, rules between settings, layer shapes.
  *
  * Identity. The canonical text is one line `key = value` for every setting in effect that differs from its
- * default, sorted by key, and the seed's line last; checkpoint_every is left out, it changes no result. id = git blob id of that text; point_id the same without
+ * default, sorted by key, and the seed's line last; keys about files (checkpoint_every) are left out, they change no result. id = git blob id of that text; point_id the same without
  * the seed. So spelling, order, comments and written-out defaults do not change it, and a key added to csweep
  * later, with its default, does not either.
  */
@@ -111,6 +111,8 @@ struct train_spec {
     double ema;           /* decay, 0: off */
     int swa_start;        /* first epoch averaged, from 1; 0: off */
     int checkpoint_every; /* epochs; 0 = as often as costs at most 1 % of the time */
+    int histograms;       /* epochs of which they are written; -1: see media.h */
+    bool media;           /* pictures and curves at the end */
 
     const struct kern_optim *optim;
     double optim_args[TRAIN_ARGS]; /* see kernels/optim.h; [0] = lr */
@@ -146,6 +148,9 @@ const char *train_shared_text(struct train_shared *shared, const char *text);
 /* Another seed: seed and id change, all else stays. */
 void train_spec_reseed(struct train_spec *spec, uint64_t seed);
 
+/* Is the key about what is written, and not about what is trained? checkpoint_every, histograms, media. */
+bool train_key_is_about_files(const char *key);
+
 /* The value in effect, or NULL when the key is not in force. */
 const char *train_spec_get(const struct train_spec *spec, const char *key);
 
@@ -158,7 +163,7 @@ int train_spec_load(struct train_spec **out, const char *name, const char *text,
 
 /*
  * Has training `longer` for so many epochs the very states of training `shorter`, so that it can go on from its
- * checkpoint? No when any setting but epochs and checkpoint_every differs, or a rate of a step up to there; why gets the
+ * checkpoint? No when any setting but epochs and those about files differs, or a rate of a step up to there; why gets the
  * reason then: "scheduler = cosine: T_max = 20, was 10: other rates from epoch 2 on".
  */
 bool train_spec_continues(const struct train_spec *shorter, const struct train_spec *longer,

@@ -24,7 +24,7 @@ static const char *section_of(const char *name)
 /* Settings that change no state that training passes through, or that are judged by the rates. */
 static bool is_free(const char *key)
 {
-    return strcmp(key, "epochs") == 0 || strcmp(key, "checkpoint_every") == 0 ||
+    return strcmp(key, "epochs") == 0 || train_key_is_about_files(key) ||
            strcmp(section_of(key), "scheduler") == 0;
 }
 

@@ -80,6 +80,13 @@ static const struct cs_param train_rows[] = {
      "(swa_utils.AveragedModel, use_buffers = True) is evaluated and saved; 0: off"},
     {"checkpoint_every", CS_INT, "0", 0, 1e6, 0, NULL,
      "epochs between checkpoints to resume from; 0: as often as costs at most 1 % of the time"},
+    {"histograms", CS_INT, "-1", -1, 1e6, 0, NULL,
+     "epochs, equally spaced, whose histograms of weights and gradients are written for "
+     "TensorBoard; "
+     "0: none; -1: 10, or as many as take 1 % of the time and 1 MiB, and the last epoch's"},
+    {"media", CS_BOOL, "yes", 0, 1, 0, NULL,
+     "at the end, of classes: confusion matrix, most wrong images, precision-recall curves for "
+     "TensorBoard"},
 };
 static const struct cs_param optimizer_rows[] = {
     {"optimizer", CS_NAME, "sgd", 0, 0, 0, optimizer_choices, "how weights are updated"},

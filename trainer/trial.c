@@ -16,6 +16,7 @@
 #include "common/cs_expr.h"
 #include "common/cs_io.h"
 #include "common/cs_json.h"
+#include "trainer/media.h"
 #include "trainer/model.h"
 #include "trainer/trial_impl.h"
 #include "trainer/trial_save_impl.h"
@@ -168,7 +169,27 @@ int train_trial_begin_events(struct train_trial *trial, struct cs_error *err)
     int rc = tbw_writer_text(trial->events, "Config", 0, text.data, err);
     cs_buf_clear(&text);
     if (rc == 0)
+        rc = train_media_graph(trial, err);
+    if (rc == 0)
         rc = tbw_writer_flush(trial->events, err);
+    return rc;
+}
+
+/* How it ended, as a text card. */
+static int write_state(struct train_trial *trial, struct cs_error *err)
+{
+    static const char *const words[] = {"interrupted", "done", "diverged", "stopped early",
+                                        "pruned"};
+    const struct train_standing *now = &trial->now;
+    struct cs_buf text = {0};
+
+    cs_buf_addf(&text, "%s after epoch %d of %d", words[now->state], now->epoch,
+                trial->spec->epochs);
+    if (now->best_epoch)
+        cs_buf_addf(&text, "; best %s %.6g at epoch %d", trial->job.metric, now->best_value,
+                    now->best_epoch);
+    const int rc = tbw_writer_text(trial->events, "State", now->epoch, text.data, err);
+    cs_buf_clear(&text);
     return rc;
 }
 
@@ -184,7 +205,11 @@ static int close_events(struct train_trial *trial, int rc, struct cs_error *err)
 int train_trial_end_events(struct train_trial *trial, struct cs_error *err)
 {
     const enum tbw_status status = trial->now.state == TRAIN_DIVERGED ? TBW_FAILURE : TBW_SUCCESS;
-    return close_events(trial, tbw_writer_hparams_end(trial->events, status, 0, err), err);
+    int rc = write_state(trial, err);
+
+    if (rc == 0)
+        rc = tbw_writer_hparams_end(trial->events, status, 0, err);
+    return close_events(trial, rc, err);
 }
 
 int train_trial_prune_events(struct train_trial *trial, const char *pruner, const char *why,
@@ -308,12 +333,17 @@ int train_trial_write_epoch(struct train_trial *trial, double seconds, double sa
 {
     const struct train_spec *spec = trial->spec;
     const struct train_row *row = &trial->rows[trial->now.epoch - 1];
-    struct tbw_scalar points[TRAIN_METRICS_MAX + 3];
+    struct tbw_scalar points[TRAIN_METRICS_MAX + TRAIN_GROUPS + 3];
     size_t n = 0;
-    char best_tag[128];
+    char best_tag[128], rate_tags[TRAIN_GROUPS][64];
 
     for (int i = 0; i < spec->metric_count; i++)
         points[n++] = (struct tbw_scalar){spec->tags[i], row->value[i], spec->metrics[i]->help};
+    for (int g = 1; g < spec->group_count && seconds > 0; g++) {
+        snprintf(rate_tags[g], sizeof rate_tags[g], "Learning_Rate/%.48s", spec->groups[g].name);
+        points[n++] = (struct tbw_scalar){rate_tags[g], trial->epoch_rate[g],
+                                          "of this parameter group, at the epoch's last step"};
+    }
     if (seconds > 0) {
         points[n++] = (struct tbw_scalar){"Time/Epoch_Seconds", seconds,
                                           "seconds of the epoch, evaluation included"};
@@ -395,6 +425,8 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
     train_trial_remember(trial, bundle, k);
     now->sums = (struct train_sums){0};
     now->seconds += seconds;
+    for (int g = 0; g < trial->spec->group_count; g++)
+        trial->epoch_rate[g] = now->rate[g].lr;
     const bool diverged = !isfinite(train_row_value(row, trial->spec, "Loss/Train")) ||
                           !train_bundle_finite(bundle, k);
     const bool better = train_trial_judge(trial, diverged);
@@ -408,6 +440,8 @@ int train_trial_end_epoch(struct train_trial *trial, train_bundle *bundle, int k
         trial->best_saved = false;
     }
     log_epoch(trial, row, seconds);
+    if (train_media_due(trial->spec, now->epoch))
+        CS_TRY(train_media_weights(trial, train_bundle_weights(bundle, k), err));
     return train_trial_write_epoch(trial, seconds, samples_per_second, err);
 }
 

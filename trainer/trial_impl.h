@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "checkpoints/ckpt.h"
+#include "common/cs_error.h"
 #include "tbwriter/tbw.h"
 #include "trainer/bundle.h"
 #include "trainer/metric.h"
@@ -70,9 +71,11 @@ struct train_trial {
     bool taken; /* over from the trial job.from, by this attempt */
     char *anew; /* why it was not, NULL */
     tbw_writer *events;
-    int log;          /* descriptor of trial.log, locked */
-    double save_cost; /* seconds the last save took */
-    double saved_at;  /* monotonic */
+    struct cs_error watch_error;     /* of what was written inside an epoch; code 0: none */
+    double epoch_rate[TRAIN_GROUPS]; /* in force at the last step of the epoch now.epoch */
+    int log;                         /* descriptor of trial.log, locked */
+    double save_cost;                /* seconds the last save took */
+    double saved_at;                 /* monotonic */
     uint64_t superseded_bytes;
     int judge_at; /* the epoch after which the controller is asked, 0: none */
 };

@@ -17,6 +17,7 @@
 #include "common/cs_error.h"
 #include "common/cs_io.h"
 #include "common/cs_json.h"
+#include "trainer/media.h"
 #include "trainer/trial_impl.h"
 
 static volatile sig_atomic_t stop_asked;
@@ -228,19 +229,34 @@ static struct train_row make_row(const struct batch *b, int k, bool whole)
     return row;
 }
 
+/* The gradient of an epoch's last step. */
+static void on_gradient(void *context, int k, const float *gradient)
+{
+    struct train_trial *trial = ((struct batch *) context)->trial[k];
+
+    if (train_media_due(trial->spec, trial->now.epoch + 1))
+        train_media_gradients(trial, gradient, &trial->watch_error);
+}
+
 /* How far the walk over the bundle goes on: 0 when the trial has left and another stands at k. */
 static int end_epoch(struct batch *b, int k, bool whole, double seconds, double samples_per_second)
 {
     struct train_trial *trial = b->trial[k];
     const struct train_row row = make_row(b, k, whole);
     struct cs_error err;
-    int rc = train_trial_end_epoch(trial, b->bundle, k, &row, seconds, samples_per_second, &err);
+    int rc = trial->watch_error.code;
 
+    if (rc < 0)
+        err = trial->watch_error;
+    else
+        rc = train_trial_end_epoch(trial, b->bundle, k, &row, seconds, samples_per_second, &err);
     const bool over = trial->now.state != TRAIN_RUNNING;
     if (rc == 0 && over)
-        rc = train_trial_end_events(trial, &err);
-    if (rc == 0 && over)
         rc = train_trial_restore_best(trial, b->bundle, k, b->worker->store, &err);
+    if (rc == 0 && over)
+        rc = train_media_end(trial, b->bundle, k, b->worker->data, &err);
+    if (rc == 0 && over)
+        rc = train_trial_end_events(trial, &err);
     if (rc == 0 && (over || train_trial_save_due(trial, b->count)))
         rc = train_trial_save(trial, b->bundle, k, b->worker->store, &err);
     if (rc < 0) {
@@ -500,6 +516,7 @@ static void train_batch(struct worker *w, struct train_trial **trials, int count
             train_trial_free(trials[k]);
         }
     } else {
+        train_bundle_watch(b.bundle, &(struct train_watch){on_gradient, &b});
         begin_all(&b);
         if (judged)
             ask(&b, true);

@@ -54,7 +54,7 @@ warns 'something else'
 same "$talk/arguments" arguments << 'END'
 --logdir=runs/toy
 --reload_interval=5
---samples_per_plugin=scalars=0,histograms=0,images=0,text=0,pr_curves=0
+--samples_per_plugin=scalars=1000000,histograms=10000,images=10000,text=10000,pr_curves=10000
 END
 
 # several sweeps: those, through links that are gone afterwards

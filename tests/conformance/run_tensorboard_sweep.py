@@ -3,16 +3,20 @@
 
 Both readers (--load_fast true, all checksums verified, and false) must show: every scalar of every run as in
 curve.csv, steps 1 to the last each once; the HParams experiment and its sessions, grouped by seed; mean and standard
-deviation over the seeds as runs of their own; the text cards; the charts of Custom Scalars; no complaint about our
+deviation over the seeds as runs of their own; the text cards; the charts of Custom Scalars; histograms of every epoch,
+also of the trial that was killed, images, precision-recall curves, the graph; no complaint about our
 files besides the Python reader's note on the resume. And both must show the same. The grid grown afterwards must show
 as one experiment with the new values, and the means must be over more seeds.
 """
 
+import http.client
 import json
 import math
 import os
+import re
 import struct
 import sys
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import harness
@@ -26,6 +30,9 @@ from tbw_tensorboard import ALARM, Server
 EPOCHS, KILLED, KILL_AFTER = 9, 3, 4
 RATES, OPTIMIZERS, SEEDS = ["0.003", "0.03"], ["sgd", "adam"], ["0", "1"]
 TIMES = ["Time/Epoch_Seconds", "Throughput/Samples_Per_Second"]
+TENSORS = {"0.weight": 20 * 64, "0.bias": 64, "2.weight": 64 * 2, "2.bias": 2}
+NODES = ["input", "0_linear", "1_relu", "2_linear", "target", "loss"]
+FASHION = "/usr/share/datasets/fashion-mnist"
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 
 
@@ -38,7 +45,7 @@ def run_sweep(checks, folder):
     grid = harness.write_grid(
         os.path.join(folder, "board.ini"), sweep={"seeds": len(SEEDS), "description": "for the board"},
         data={"dataset": "random 2000x20 sum>0", "batch_size": 16}, model={"layers": "linear 64 > relu > linear 2"},
-        train={"epochs": EPOCHS, "checkpoint_every": 3},
+        train={"epochs": EPOCHS, "checkpoint_every": 3, "histograms": EPOCHS},
         optimizer={"optimizer": ", ".join(OPTIMIZERS), "lr": ", ".join(RATES)},
     )
     sweep = harness.Sweep(folder, grid)
@@ -140,9 +147,64 @@ def check_scalars(server, checks, label, curves):
     return answers
 
 
+def classes_of(html):
+    """The last column of the table."""
+    return [int(row) for row in re.findall(r"<td>(\d+)</td>\s*</tr>", html)]
+
+
+def fetch_bytes(server, path):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request("GET", "/data/plugin/" + path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def png_size(data):
+    return struct.unpack(">II", data[16:24]) if data[:8] == b"\x89PNG\r\n\x1a\n" else data[:80]
+
+
+def check_media(server, checks, label, runs, tensors, steps, classes, image_tags):
+    """Histograms of {tensor: elements} at these steps; at the last, images, PR curves and the graph."""
+    answers = {}
+    tags = server.fetch("plugin/histograms/tags")
+    for run in runs:
+        checks.equal(f"{label}: histograms of {run}", sorted(tags.get(run, {})),
+                     sorted(f"{kind}/{name}" for kind in ("Weights", "Gradients") for name in tensors))
+        for tag in tags.get(run, {}):
+            answers[run, tag] = points = server.fetch("plugin/histograms/histograms", run=run, tag=tag)
+            checks.equal(f"{label}: steps of {run} {tag}", [p[1] for p in points], steps)
+            checks.equal(f"{label}: numbers in {run} {tag}", {sum(b[2] for b in p[2]) for p in points},
+                         {tensors[tag.partition("/")[2]]})
+            spread = server.fetch("plugin/distributions/distributions", run=run, tag=tag)
+            checks.equal(f"{label}: distributions of {run} {tag}", [p[1] for p in spread], steps)
+        found = server.fetch("plugin/images/tags").get(run, {})
+        checks.equal(f"{label}: images of {run}", sorted(found), sorted(image_tags))
+        for tag in found:
+            shown = server.fetch("plugin/images/images", run=run, tag=tag, sample=0)
+            checks.equal(f"{label}: step of {run} {tag}", [p["step"] for p in shown], steps[-1:])
+            answers[run, tag] = fetch_bytes(server, "images/individualImage?" + shown[0]["query"])
+            size = png_size(answers[run, tag])
+            checks.true(f"{label}: {run} {tag} is a picture", len(size) == 2 and min(size) > 50, str(size))
+        found = server.fetch("plugin/pr_curves/tags").get(run, {})
+        checks.equal(f"{label}: curves of {run}", sorted(found), sorted(f"PR/{name}" for name in classes))
+        for tag in found:
+            answers[run, tag] = curve = server.fetch("plugin/pr_curves/pr_curves", run=run, tag=tag)[run]
+            checks.equal(f"{label}: step of {run} {tag}", [p["step"] for p in curve], steps[-1:])
+            checks.near(f"{label}: first recall of {run} {tag}", curve[0]["recall"][0], 1, 1e-6)
+    return answers
+
+
+def check_graph(server, checks, label, run, nodes):
+    text = fetch_bytes(server, "graphs/graph?" + urllib.parse.urlencode({"run": run})).decode()
+    checks.equal(f"{label}: graph of {run}", re.findall(r'^  name: "(.*)"', text, re.M), nodes)
+    return text
+
+
 def check_text(server, checks, label, records):
     tags = {run: sorted(found) for run, found in server.fetch("plugin/text/tags").items() if found}
-    checks.equal(f"{label}: text cards", tags, {"_sweep": ["Comparison", "Sweep"], **{run: ["Config"] for run in records}})
+    checks.equal(f"{label}: text cards", tags, {"_sweep": ["Comparison", "Sweep"], **{run: ["Classes", "Config", "State"] for run in records}})
     answers = {}
     for run, record in records.items():
         (card,) = server.fetch("plugin/text/text", run=run, tag="Config")
@@ -151,6 +213,11 @@ def check_text(server, checks, label, records):
             checks.true(f"{label}: {run}: {param['key']} in its card",
                         f"<td>{param['key']}</td>\n<td>{value}</td>" in card["text"], card["text"])
         answers[run] = card
+        (card,) = server.fetch("plugin/text/text", run=run, tag="State")
+        checks.true(f"{label}: {run} says its end", f"done after epoch {EPOCHS} of {EPOCHS}; best Accuracy/Val" in card["text"],
+                    card["text"])
+        (card,) = server.fetch("plugin/text/text", run=run, tag="Classes")
+        checks.equal(f"{label}: samples in the classes of {run}", sum(classes_of(card["text"])), 400)
     (card,) = server.fetch("plugin/text/text", run="_sweep", tag="Sweep")
     checks.true(f"{label}: the grid in the sweep's card", "lr = 0.003, 0.03" in card["text"]
                 and "for the board" in card["text"], card["text"])
@@ -204,14 +271,14 @@ def check_groups(server, checks, label, records, curves):
     return groups
 
 
-def check_log(server, checks, label):
+def check_log(server, checks, label, resumes=1):
     notes = 0
     for line in server.text().splitlines():
         if "likely caused by a TensorFlow restart" in line:
             notes += 1
         elif ALARM.search(line):
             checks.true(f"{label}: server complains", False, line)
-    checks.equal(f"{label}: resumes noted", notes, 0 if server.fast else 1)
+    checks.equal(f"{label}: resumes noted", notes, 0 if server.fast else resumes)
 
 
 def check_grown(checks, sweep):
@@ -228,6 +295,40 @@ def check_grown(checks, sweep):
         check_seeds(server, checks, "grown", curves)
         (card,) = server.fetch("plugin/text/text", run="_sweep-2", tag="Comparison")
         checks.true("grown: seeds in the comparison", "<td>3</td>" in card["text"], card["text"])
+
+
+def check_pictures(checks, folder):
+    """Images of a known data set, a block, a parameter group: the rest of what runs hold."""
+    if not os.path.isdir(FASHION):
+        print("no Fashion-MNIST here: no pictures of it")
+        return
+    grid = harness.write_grid(
+        os.path.join(folder, "pictures.ini"), data={"dataset": "fashion-mnist", "limit": 900, "val_split": 300},
+        model={"layers": "conv 4 5 stride 3 > relu > flatten > res(linear 256 > relu) > linear 10"},
+        train={"epochs": 6, "histograms": 2}, optimizer={"optimizer": "adam", "lr": 0.003},
+        **{"group head": {"match": "4.*", "lr": 0.01}},
+    )
+    sweep = harness.Sweep(folder, grid)
+    harness.must_run(sweep, "--quiet")
+    tensors = {"0.weight": 4 * 25, "0.bias": 4, "3.body.0.weight": 256 * 256, "3.body.0.bias": 256, "4.weight": 2560, "4.bias": 10}
+    names = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+    answers = {}
+    for fast in (True, False):
+        label = f"pictures, {'data server' if fast else 'Python reader'}"
+        with Server(sweep.dir, fast) as server:
+            answers[fast] = {
+                "media": check_media(server, checks, label, ["0001"], tensors, [3, 6], names, ["Confusion", "Most_Wrong"]),
+                "graph": check_graph(server, checks, label, "0001", [
+                    "input", "0_conv", "1_relu", "2_flatten", "3/in", "3/body/0_linear", "3/body/1_relu", "3/out", "4_linear",
+                    "target", "loss"]),
+            }
+            rates = {tag: [p[2] for p in server.fetch("plugin/scalars/scalars", run="0001", tag=tag)]
+                     for tag in ("Learning_Rate", "Learning_Rate/head")}
+            checks.equal(f"{label}: rates", rates, {"Learning_Rate": 6 * [single(0.003)], "Learning_Rate/head": 6 * [single(0.01)]})
+            (card,) = server.fetch("plugin/text/text", run="0001", tag="Classes")
+            checks.equal(f"{label}: samples", sum(classes_of(card["text"])), 300)
+            check_log(server, checks, label, resumes=0)
+    checks.equal("both readers: pictures", answers[True], answers[False])
 
 
 def main():
@@ -247,6 +348,9 @@ def main():
         with Server(sweep.dir, fast) as server:
             answers[fast] = {
                 "seeds": check_seeds(server, checks, label, curves), "layout": check_layout(server, checks, label, curves),
+                "media": check_media(server, checks, label, records, TENSORS, list(range(1, EPOCHS + 1)), ["0", "1"],
+                                     ["Confusion"]),
+                "graph": check_graph(server, checks, label, run, NODES),
                 "scalars": check_scalars(server, checks, label, curves), "texts": check_text(server, checks, label, records),
                 "experiment": check_experiment(server, checks, label),
                 "groups": check_groups(server, checks, label, records, curves),
@@ -255,6 +359,7 @@ def main():
     for what, answer in answers[True].items():
         checks.equal(f"both readers: {what}", answer, answers[False][what])
     check_grown(checks, sweep)
+    check_pictures(checks, folder)
     checks.finish()
 
 

@@ -53,7 +53,7 @@ static int add_images(tbw_writer *w, int step, struct cs_error *err)
     struct tbw_image images[4];
 
     for (int n = 0; n < 4; n++) {
-        images[n] = (struct tbw_image){pixels[n], SIDE + 4 + n, SIDE, n + 1};
+        images[n] = (struct tbw_image){pixels[n], SIDE + 4 + n, SIDE, n + 1, n == 2};
         for (uint32_t i = 0; i < sizeof pixels[n]; i++)
             pixels[n][i] = (uint8_t) (256 * number(i + (uint32_t) (100 * step + n)));
     }
@@ -93,7 +93,7 @@ static int add_drawn(tbw_writer *w, int step, struct cs_error *err)
     double auc;
 
     for (uint32_t n = 0; n < 5; n++) {
-        images[n] = (struct tbw_image){pixels[n], 28, 28, 1};
+        images[n] = (struct tbw_image){pixels[n], 28, 28, 1, false};
         for (uint32_t i = 0; i < sizeof pixels[n]; i++)
             pixels[n][i] = (uint8_t) (i % 28 * 9);
     }
@@ -217,7 +217,7 @@ static int open_run(tbw_writer **out, const char *dir, struct cs_error *err)
     for (uint32_t i = 0; i < 30; i++)
         vectors[i] = number(i);
     for (uint32_t n = 0; n < 10; n++) {
-        images[n] = (struct tbw_image){pixels[n], 2, 2, 3};
+        images[n] = (struct tbw_image){pixels[n], 2, 2, 3, false};
         for (uint32_t i = 0; i < 12; i++)
             pixels[n][i] = (uint8_t) (20 * n + i);
     }

@@ -4,7 +4,7 @@
 Nets of the tutorials, each with every optimizer of the registry, are trained by the reference backend, a trial at a
 time. Then by each instruction set of this machine, fused by 1, 2, 7, 16 and 64 trials, by one worker and by two, by a
 build of gcc without any optimization and by one of clang. Every time the git object ids of weights, optimizer state
-and curve must be those of the reference. A long run trains longer, and with more builds.
+and curve must be those of the reference, and so must be what event files say (of every third trial). A long run trains longer, and with more builds.
 
 # limit: 600
 """
@@ -72,7 +72,9 @@ def ids(sweep):
     names = {(record["number"], file): f"refs/tags/{sweep.name}/{record['number']:04d}/last:{file}"
              for record in artifacts.trials(sweep.dir).values() for file in FILES}
     found = artifacts.object_ids(sweep.store, list(names.values()))
-    return {key: found[name] for key, name in names.items()}
+    shown = {(record["number"], "events"): artifacts.run_hash(os.path.join(sweep.dir, name))
+             for name, record in artifacts.trials(sweep.dir).items() if record["number"] % 3 == 1}
+    return {**{key: found[name] for key, name in names.items()}, **shown}
 
 
 def build(name, compiler, *options):

@@ -4,7 +4,8 @@
 A reference sweep is run undisturbed. Then again: with one and two workers, fused and not, each trial alone, on other
 instruction sets, with checkpoints seldom and often; with the controller killed (kill -9) at random moments, with
 workers killed at random moments, with Ctrl-C in the middle of epochs. Every time the git object ids of the weights,
-the optimizer's state and the curve must be those of the reference. After kills besides: each trial ended once in the
+the optimizer's state and the curve must be those of the reference, and so must be what the event files say: curves,
+histograms, pictures. After kills besides: each trial ended once in the
 journal, event curves without gap or overlap and equal to curve.csv, `git fsck --strict` clean, no stale lock, no
 process left a second after its controller's death.
 
@@ -37,7 +38,7 @@ SMALL = "flatten > linear 32 > relu > linear 10"
 def grid(folder, name="grid", **changes):
     sections = {
         "sweep": {"seeds": 2}, "data": {"dataset": "random 2000x20 sum>0", "batch_size": 8}, "model": {"layers": LAYERS},
-        "train": {"epochs": EPOCHS, "checkpoint_every": 1}, "optimizer": {"optimizer": "sgd, adam, rmsprop", "lr": 0.01},
+        "train": {"epochs": EPOCHS, "checkpoint_every": 1, "histograms": 4}, "optimizer": {"optimizer": "sgd, adam, rmsprop", "lr": 0.01},
         "when": {"optimizer=sgd": {"momentum": 0.9}, "optimizer=rmsprop": {"rng": "torch"},
                  "optimizer=rmsprop and scheduler=plateau": {"ema": 0.95, "lookahead": 7},
                  "optimizer=rmsprop and scheduler=one_cycle": {"swa_start": 2, "lookahead": 4},
@@ -53,15 +54,16 @@ def grid(folder, name="grid", **changes):
 
 def ids(sweep):
     """{(trial, file, tag): object id}; a trial by its parameters, so that checkpoint_every does not matter."""
-    names = {}
-    for record in artifacts.trials(sweep.dir).values():
+    names, shown = {}, {}
+    for run, record in artifacts.trials(sweep.dir).items():
         params = {p["key"]: p["value"] for p in record["params"]}
         key = (params["optimizer"], params.get("scheduler"), record["seed"])
+        shown[(*key, "events", "")] = artifacts.run_hash(os.path.join(sweep.dir, run))
         for which in ("last", "best"):
             for file in FILES:
                 names[(*key, file, which)] = f"refs/tags/{sweep.name}/{record['number']:04d}/{which}:{file}"
     found = artifacts.object_ids(sweep.store, list(names.values()))
-    return {key: found[name] for key, name in names.items()}
+    return {**{key: found[name] for key, name in names.items()}, **shown}
 
 
 def same(checks, what, got, reference, part=False):

@@ -57,6 +57,14 @@ int train_data_describe(struct train_data_info *out, const char *dataset, const 
     return kind ? kind->describe(out, args, path, err) : CS_ENONAME;
 }
 
+const char *const *train_data_class_names(const char *dataset)
+{
+    const char *args;
+    const struct train_dataset_kind *kind = find(&args, dataset, NULL);
+
+    return kind ? kind->classes : NULL;
+}
+
 int train_data_check(const struct train_spec *spec, struct cs_error *err)
 {
     const char *args;

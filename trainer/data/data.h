@@ -70,6 +70,7 @@ struct train_dataset_kind {
     /* Fill data->train/val pixels or values, labels or targets; index and count are made by the caller. */
     int (*load)(struct train_data *data, const char *args, const char *path,
                 const struct train_data_info *info, struct cs_error *err);
+    const char *const *classes; /* their names; NULL: they have none but their numbers */
 };
 
 const struct train_dataset_kind *const *train_dataset_kinds(void); /* NULL-terminated */
@@ -77,6 +78,9 @@ const struct train_dataset_kind *const *train_dataset_kinds(void); /* NULL-termi
 /* path: where its files are, "" = where they usually are. */
 int train_data_describe(struct train_data_info *out, const char *dataset, const char *path,
                         struct cs_error *err);
+
+/* What a data set's classes are called, NULL: numbers. */
+const char *const *train_data_class_names(const char *dataset);
 
 /* Can this spec's data be read here? Cheap: nothing is loaded. CS_EUNAVAILABLE with what to do about it. */
 int train_data_check(const struct train_spec *spec, struct cs_error *err);

@@ -9,6 +9,9 @@ static const struct train_idx_set set = {
     .hint = "install the package dataset-fashion-mnist or set path",
 };
 
+static const char *const classes[] = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                      "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+
 static int describe(struct train_data_info *out, const char *args, const char *path,
                     struct cs_error *err)
 {
@@ -36,4 +39,5 @@ const struct train_dataset_kind train_dataset_fashion_mnist = {
     .describe = describe,
     .check = check,
     .load = load,
+    .classes = classes,
 };
