@@ -13,8 +13,8 @@
 extern const struct sweep_command sweep_command_describe;
 
 /* Kinds of things to choose; keys come after them. */
-static const char *const kinds[] = {"optimizer", "scheduler", "loss",  "layer",
-                                    "init",      "dataset",   "pruner"};
+static const char *const kinds[] = {"optimizer", "scheduler", "loss",   "layer",
+                                    "init",      "dataset",   "search", "pruner"};
 
 /* The key that chooses among a kind's. */
 static const char *key_of(const char *kind)
@@ -37,12 +37,32 @@ static const struct train_topic *topics_of(const char *kind, size_t *count)
     static struct train_topic topics[32];
     const struct sweep_pruner *const *pruners = sweep_pruners();
 
+    if (strcmp(kind, "search") == 0) {
+        const struct search_method *const *methods = sweep_search_methods(count);
+        for (size_t i = 0; i < *count && i < CS_COUNT(topics); i++)
+            topics[i] = (struct train_topic){methods[i]->name, methods[i]->name, methods[i]->help};
+        return topics;
+    }
     if (strcmp(kind, "pruner") != 0)
         return train_topics(kind, count);
     for (*count = 0; pruners[*count] && *count < CS_COUNT(topics); ++*count)
         topics[*count] = (struct train_topic){pruners[*count]->name, pruners[*count]->name,
                                               pruners[*count]->help};
     return topics;
+}
+/* The search that reads a key of [sweep], or NULL. */
+static const char *search_of(const char *key)
+{
+    size_t count;
+    const struct search_method *const *methods = sweep_search_methods(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < methods[i]->key_count; k++) {
+            if (strcmp(methods[i]->keys[k].name, key) == 0)
+                return methods[i]->name;
+        }
+    }
+    return NULL;
 }
 
 /* A key of [sweep] or of a trial. */
@@ -67,7 +87,8 @@ static struct entry *collect_entries(size_t *count)
         while (owned < prune_count && strcmp(prune[owned].row->name, sweep[i].name) != 0)
             owned++;
         if (owned == prune_count)
-            entries[(*count)++] = (struct entry){"sweep", NULL, NULL, &sweep[i]};
+            entries[(*count)++] =
+                (struct entry){"sweep", "search", search_of(sweep[i].name), &sweep[i]};
     }
     for (size_t i = 0; i < prune_count; i++)
         entries[(*count)++] = (struct entry){"sweep", "prune", prune[i].owner, prune[i].row};
@@ -311,11 +332,12 @@ static int run_describe(int argc, char **argv)
 
 const struct sweep_command sweep_command_describe = {
     .name = "describe",
-    .summary = "the reference: optimizers, schedulers, losses, layers, datasets, keys",
-    .help = "usage: csweep describe [optimizer|scheduler|loss|layer|dataset|pruner|key [NAME]] "
-            "[--json]\n"
+    .summary = "the reference: optimizers, schedulers, losses, layers, datasets, searches, keys",
+    .help = "usage: csweep describe [KIND [NAME]] [--json]\n"
             "\n"
             "Print what a grid file may say, from the tables that check it.\n"
+            "\n"
+            "  KIND: optimizer, scheduler, loss, layer, init, dataset, search, pruner or key\n"
             "\n"
             "  csweep describe                 everything there is to choose\n"
             "  csweep describe optimizer sgd   one choice with its keys\n"

@@ -78,6 +78,10 @@ static void add_head(struct cs_buf *out, const struct sweep_plan *plan)
             json_array_append_new(values, value_json(axis->values[k], axis->numeric));
         cs_json_set(object, "key", cs_json_text(axis->key));
         cs_json_set(object, "values", values);
+        if (axis->drawn) {
+            cs_json_set(object, "low", cs_json_number(axis->low));
+            cs_json_set(object, "high", cs_json_number(axis->high));
+        }
         json_array_append_new(axes, object);
     }
     for (size_t i = 0; i < plan->rule_count; i++)
@@ -88,6 +92,7 @@ static void add_head(struct cs_buf *out, const struct sweep_plan *plan)
     cs_json_set(head, "trials", json_integer((json_int_t) plan->trial_count));
     cs_json_set(head, "merged", json_integer((json_int_t) plan->merged_count));
     cs_json_set(head, "excluded", excluded);
+    cs_json_set(head, "follow", json_integer((json_int_t) (plan->wanted - plan->trial_count)));
     cs_json_set(head, "axes", axes);
     cs_json_line(out, head);
     out->data[--out->size] = '\0';
@@ -198,7 +203,11 @@ static void print_summary(const struct sweep_plan *plan)
     printf("; %s %s", plan->maximize ? "max" : "min", plan->metric);
     if (*plan->target_text)
         printf("; target %s", plan->target_text);
+    if (plan->drawn)
+        printf("; search %s", plan->search->name);
     putchar('\n');
+    if (plan->wanted > plan->trial_count)
+        printf("%zu more trials follow when there are results\n", plan->wanted - plan->trial_count);
 }
 
 static void print_rules(const struct sweep_plan *plan)

@@ -68,14 +68,11 @@ static char *group_of(const struct sweep_trial *trial, const char **lr)
 
     *lr = "";
     cs_buf_adds(&text, "");
-    /* weight_decay = = 0.1 * lr is no choice of its own: it would tear the rates of a choice apart */
     for (size_t i = 0; i < trial->param_count; i++) {
         const struct sweep_param *p = &trial->params[i];
         if (strcmp(p->key, "lr") == 0)
             *lr = p->value;
-        else if (p->chosen && p->made)
-            cs_buf_addf(&text, "%s%s=(%s)", text.size ? " " : "", p->key, p->made);
-        else if (p->chosen)
+        else if (p->varies)
             cs_buf_addf(&text, "%s%s=%s", text.size ? " " : "", p->key, p->value);
     }
     if (!text.size)

@@ -14,7 +14,7 @@
 #include "sweep/plan.h"
 
 /* Words a later csweep will read. Refused, so that no file means less than it says. */
-static const char *const later_keys[] = {"search", "trials", "keep"};
+static const char *const later_keys[] = {"keep"};
 
 /* Keys: what a name is, and where it belongs. */
 
@@ -424,6 +424,9 @@ static void add_def(struct grid *grid, const struct grid_entry *entry)
 /* Values of presets that are not chosen are checked all the same. */
 static void check_preset_values(struct grid *grid)
 {
+    const struct search_method *search = grid->search;
+
+    grid->search = NULL; /* one may come with a search of its own */
     for (size_t i = 0; i < grid->entry_count; i++) {
         const struct grid_entry *entry = &grid->entries[i];
         if (entry->section->place != GRID_PRESET || !sweep_grid_check_place(grid, entry) ||
@@ -431,6 +434,7 @@ static void check_preset_values(struct grid *grid)
             continue;
         parse_values(grid, sweep_grid_key_get(grid, entry->key), entry);
     }
+    grid->search = search;
 }
 
 /* Conditions. */
@@ -661,6 +665,8 @@ int sweep_grid_read(struct grid *grid, const struct sweep_plan_input *input)
     find_given(grid); /* and what the command line gives */
     compile_conditions(grid);
     compile_rules(grid);
+    const struct grid_entry *search = sweep_grid_sweep_entry(grid, "search");
+    grid->search = sweep_search_method_find(search ? search->value : "grid");
     define_keys(grid);
     check_preset_values(grid);
     sweep_grid_close(grid);
@@ -698,6 +704,7 @@ void sweep_grid_clear(struct grid *grid)
     free(grid->rules);
     free(grid->nodes);
     free(grid->points);
+    sweep_search_free(grid->drawer);
     cs_arena_clear(&grid->arena);
     *grid = (struct grid){0};
 }

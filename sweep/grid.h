@@ -48,6 +48,7 @@
 
 #include "common/cs_str.h"
 #include "sweep/grid_fault.h"
+#include "sweep/search/search.h"
 #include "trainer/spec.h"
 
 struct cs_error;
@@ -113,16 +114,18 @@ struct grid_formula {
 };
 
 struct grid_value {
-    const char *text; /* canonical; of a formula what stands in the file */
+    const char *text; /* canonical; of a formula or a distribution what stands in the file */
     double num;
-    struct grid_formula *formula; /* NULL: a value */
+    struct grid_formula *formula;    /* NULL: none */
+    const struct search_param *dist; /* NULL: none */
+    size_t param;                    /* of dist, in grid->drawer */
 };
 
 /* The keys of one [zip]: the axis. */
 struct grid_zip {
     const char *same;               /* of its sections */
     const struct grid_entry *first; /* key of it, in the order of lines */
-    size_t count;
+    size_t count, param;
     int index; /* at the point being looked at; -1: not decided yet */
 };
 
@@ -132,6 +135,7 @@ struct grid_def {
     struct grid_zip *zip;      /* NULL: an axis of its own */
     struct grid_value *values;
     size_t count, first; /* first: code of values[0] */
+    size_t param;        /* which alternative, in grid->drawer, where no zip decides */
     bool used;           /* at some point */
 };
 
@@ -167,6 +171,7 @@ struct grid_key {
     uint32_t code;
     struct grid_formula *formula; /* that makes the value; NULL: none does */
     struct cs_arena made;         /* holds the value it made */
+    char drawn[CS_DOUBLE_MAX];    /* a value that was drawn */
 };
 
 /* A line of [exclude]. */
@@ -195,7 +200,9 @@ struct grid {
     int file_count, ranks;
     size_t bytes; /* read so far */
     struct grid_faults faults, warnings;
-    size_t value_count; /* alternatives so far */
+    size_t value_count;                 /* alternatives so far */
+    const struct search_method *search; /* NULL: at fault */
+    struct search *drawer;              /* NULL: a grid */
     struct grid_section **sections, *skipped;
     size_t section_count, section_capacity;
     struct grid_entry *entries;

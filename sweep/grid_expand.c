@@ -6,6 +6,7 @@
  * is a fault. What follows from constants alone comes first, the rest right behind the last axis it follows from,
  * so that a walk along the sequence, which branches at every axis, decides nothing twice that stays the same.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -553,7 +554,7 @@ static void check_rules(struct grid *grid)
             sweep_grid_warn(grid, rule->entry->value_line, "%.80s = %.120s: removes nothing",
                             rule->entry->key, rule->entry->value);
     }
-    if (grid->point_count == 0 && grid->rule_count && !grid->faults.count)
+    if (grid->point_count == 0 && !grid->drawer && grid->rule_count && !grid->faults.count)
         sweep_grid_fault(grid, grid->rules[0].entry->section->line,
                          "[exclude]: nothing is left of the grid");
 }
@@ -593,6 +594,15 @@ void sweep_grid_order(struct grid *grid)
         find_sequence(grid);
 }
 
+static void check_uses(struct grid *grid)
+{
+    for (size_t i = 0; i < grid->key_count; i++) {
+        for (size_t d = 0; d < grid->keys[i]->def_count; d++)
+            check_use(grid, grid->keys[i], &grid->keys[i]->defs[d]);
+    }
+    check_rules(grid);
+}
+
 void sweep_grid_expand(struct grid *grid)
 {
     if (!grid->stopped)
@@ -605,9 +615,70 @@ void sweep_grid_expand(struct grid *grid)
     if (grid->point_count > 1 && grid->key_count)
         qsort_r(grid->points, grid->point_count, grid->key_count * sizeof *grid->points,
                 compare_points, grid);
-    for (size_t i = 0; i < grid->key_count; i++) {
-        for (size_t d = 0; d < grid->keys[i]->def_count; d++)
-            check_use(grid, grid->keys[i], &grid->keys[i]->defs[d]);
+    check_uses(grid);
+}
+
+/* Draws. */
+
+static double draw_param(struct grid *grid, size_t param, const double *known)
+{
+    if (!known || isnan(known[param]))
+        return sweep_search_suggest(grid->drawer, param);
+    sweep_search_put(grid->drawer, param, known[param]);
+    return known[param];
+}
+
+static void draw_key(struct grid *grid, struct grid_key *key, struct grid_def *def,
+                     const double *known)
+{
+    size_t index = 0;
+
+    if (def->count > 1 && def->zip) {
+        if (def->zip->index < 0)
+            def->zip->index = (int) draw_param(grid, def->zip->param, known);
+        index = (size_t) def->zip->index;
+    } else if (def->count > 1) {
+        index = (size_t) draw_param(grid, def->param, known);
     }
-    check_rules(grid);
+    set_value(key, def, index);
+    if (!def->values[index].dist)
+        return;
+    key->num = draw_param(grid, def->values[index].param, known);
+    key->value = cs_format_double(key->drawn, key->num);
+}
+
+bool sweep_grid_draw(struct grid *grid, uint32_t draw, const double *known)
+{
+    for (size_t i = 0; i < grid->zip_count; i++)
+        grid->zips[i]->index = -1;
+    sweep_search_begin(grid->drawer, draw);
+    for (size_t i = 0; i < grid->node_count; i++) {
+        struct grid_node *node = &grid->nodes[i];
+        struct grid_def *def;
+        if (node->section)
+            decide_section(grid, node->section);
+        else if (node->value)
+            sweep_grid_make_value(grid, node->key);
+        else if ((def = decide_key(grid, node->key)) != NULL)
+            draw_key(grid, node->key, def, known);
+    }
+    struct grid_rule *rule = sweep_grid_excluded(grid);
+    if (rule)
+        rule->removed++;
+    return !rule;
+}
+
+void sweep_grid_check_use(struct grid *grid)
+{
+    enum { LOOKED_AT = 2000 };
+    size_t *removed = cs_xcalloc(grid->rule_count + 1, sizeof *removed);
+
+    for (size_t i = 0; i < grid->rule_count; i++)
+        removed[i] = grid->rules[i].removed;
+    for (uint32_t draw = 0; draw < LOOKED_AT && grid->faults.count < GRID_MAX_FAULTS; draw++)
+        sweep_grid_draw(grid, UINT32_MAX - draw, NULL);
+    check_uses(grid);
+    for (size_t i = 0; i < grid->rule_count; i++)
+        grid->rules[i].removed = removed[i];
+    free(removed);
 }

@@ -66,6 +66,21 @@ bool sweep_grid_value_one(struct grid_value *out, struct grid *grid, struct grid
 /* grid_expand.c: the order in which keys are decided, where the points are given. */
 void sweep_grid_order(struct grid *grid);
 
+/* grid_search.c: are the key's values here numbers? */
+bool sweep_grid_is_number(const struct grid_key *key);
+
+/* grid_search.c: the parameters of a grid whose points are drawn, in grid->drawer. */
+void sweep_grid_search(struct grid *grid, const struct search_options *options);
+
+/*
+ * grid_expand.c: the keys' state becomes the point of that draw. known: values to take instead of drawing them, by
+ * parameter, NaN: none; or NULL. False: an [exclude] rule took it.
+ */
+bool sweep_grid_draw(struct grid *grid, uint32_t draw, const double *known);
+
+/* Faults and warnings about what no point uses. Of drawn points more are looked at than there will be. */
+void sweep_grid_check_use(struct grid *grid);
+
 /* grid.c: what a name is. */
 struct grid_key *sweep_grid_key_get(struct grid *grid, const char *name); /* made when it is new */
 const struct cs_param *sweep_grid_sweep_key(const char *name);

@@ -1,8 +1,11 @@
 /*
- * grid_value.c - one value of the grid file: alternatives, ranges, duplicates.
+ * grid_value.c - one value of the grid file: alternatives, ranges, distributions, duplicates.
  *
  * Ranges are inclusive. Their ends are the numbers written; a point between them is the shortest decimal within
  * 1e-12 of the computed one, so that log(1e-4,1e-1,4) holds 0.001 and not its neighbour.
+ *
+ * A distribution is one alternative, of which a search draws values (search/number.c). On a key of whole numbers
+ * uniform and loguniform draw whole numbers too.
  */
 #include <ctype.h>
 #include <math.h>
@@ -287,25 +290,139 @@ static bool read_range_args(double *out, int count, char *inner)
     return n == count;
 }
 
+/* Distributions. */
+
+static const struct dist {
+    const char *name, *usage, *instead; /* instead: in a grid */
+    bool whole, log, steps;
+} dists[] = {
+    {"uniform", "uniform(low, high) or uniform(low, high, step)", "lin", false, false, true},
+    {"loguniform", "loguniform(low, high)", "log", false, true, false},
+    {"int", "int(low, high) or int(low, high, step)", "range", true, false, true},
+    {"logint", "logint(low, high)", "pow2", true, true, false},
+};
+
+/* Are points drawn? Otherwise a fault tells what to write instead; where `search` itself is at fault it is not told. */
+static bool is_drawn(struct list *list, const char *text, const char *instead)
+{
+    const struct search_method *method = list->grid->search;
+
+    if (list->row_count && !train_key_find(list->key, NULL)) {
+        fault(list, "%s = %.120s: only a trial's settings are drawn", list->key, text);
+        return false;
+    }
+    if (method && !method->drawn)
+        fault(list,
+              "%s = %.120s: drawn only where [sweep] says search = random, sobol or tpe; in a grid "
+              "write %s",
+              list->key, text, instead);
+    return !method || method->drawn;
+}
+
+/* Both ends by one row; the first row tells what is wrong. */
+static const struct cs_param *find_row(struct list *list, const struct search_param *p, bool *good)
+{
+    struct cs_error first = {0}, err;
+    struct cs_value value;
+    char low[CS_DOUBLE_MAX], high[CS_DOUBLE_MAX];
+
+    cs_format_double(low, p->low);
+    cs_format_double(high, p->high);
+    *good = true;
+    for (size_t i = 0; i < list->row_count; i++) {
+        const struct cs_param *row = list->rows[i];
+        if (cs_param_parse(&value, row, low, &list->grid->arena, &err) == 0 &&
+            cs_param_parse(&value, row, high, &list->grid->arena, &err) == 0)
+            return row;
+        if (!first.code)
+            first = err;
+    }
+    *good = list->row_count == 0;
+    if (!*good)
+        fault(list, "%s", first.detail);
+    return NULL;
+}
+
+static bool check_dist(struct list *list, const char *text, const struct search_param *p,
+                       bool whole)
+{
+    const char *wrong = NULL;
+
+    if (p->low > p->high)
+        wrong = "the first number must not be above the second";
+    else if (p->log && p->low <= 0)
+        wrong = "both ends must be > 0";
+    else if (p->step < 0 || (p->step > 0 && p->high > p->low && p->step > p->high - p->low))
+        wrong = "the step must be > 0 and lead from the first number towards the second";
+    else if (whole &&
+             (p->low != floor(p->low) || p->high != floor(p->high) || p->step != floor(p->step)))
+        wrong = "must be whole numbers";
+    else if (fabs(p->low) > 0x1p53 || fabs(p->high) > 0x1p53 || p->high - p->low == INFINITY)
+        wrong = "must be within 2^53";
+    if (wrong)
+        fault(list, "%s = %.120s: %s", list->key, text, wrong);
+    return !wrong;
+}
+
+static void add_dist(struct list *list, const char *text, const struct dist *dist, char *inner)
+{
+    struct cs_arena *arena = &list->grid->arena;
+    char *copy = cs_arena_strdup(arena, inner), number[3][CS_DOUBLE_MAX];
+    double args[RANGE_ARGS] = {0};
+    const bool stepped = dist->steps && read_range_args(args, 3, copy);
+    bool good;
+
+    if (!stepped && !read_range_args(args, 2, inner)) {
+        fault(list, "%s = %.120s: expected %s", list->key, text, dist->usage);
+        return;
+    }
+    if (stepped && args[2] == 0)
+        args[2] = -1;
+    struct search_param *p = cs_arena_alloc(arena, sizeof *p);
+    *p = (struct search_param){.kind = SEARCH_NUMBER,
+                               .low = args[0],
+                               .high = args[1],
+                               .step = stepped ? args[2] : 0,
+                               .log = dist->log};
+    const char *instead = cs_arena_printf(
+        arena, strcmp(dist->instead, "pow2") == 0 ? "%s(%s, %s)" : "%s(%s, %s, %s)", dist->instead,
+        cs_format_double(number[0], p->low), cs_format_double(number[1], p->high),
+        *dist->instead == 'r' ? stepped ? cs_format_double(number[2], p->step) : "STEP" : "N");
+    if (!is_drawn(list, text, instead))
+        return;
+    const struct cs_param *row = find_row(list, p, &good);
+    const bool whole = dist->whole || (row && row->type == CS_INT);
+    if (!good || !check_dist(list, text, p, whole))
+        return;
+    if (whole && p->step == 0)
+        p->step = 1;
+    const char *canonical =
+        cs_arena_printf(arena, stepped ? "%s(%s, %s, %s)" : "%s(%s, %s)", dist->name,
+                        cs_format_double(number[0], p->low), cs_format_double(number[1], p->high),
+                        cs_format_double(number[2], p->step));
+    const size_t count = list->count;
+    add(list, canonical, NAN, text);
+    if (list->count > count)
+        list->values[count].dist = p;
+}
+
 static void add_unknown_range(struct list *list, const char *text, const char *name)
 {
-    static const char *const later[] = {"uniform", "loguniform", "choice"};
-    const char *names[CS_COUNT(ranges)];
+    const char *names[CS_COUNT(ranges) + CS_COUNT(dists)];
+    size_t count = 0;
 
-    for (size_t i = 0; i < CS_COUNT(later); i++) {
-        if (strcmp(name, later[i]) == 0) {
-            fault(list, "%s = %.120s: %s(...) is not built yet", list->key, text, name);
-            return;
-        }
-    }
     for (size_t i = 0; i < CS_COUNT(ranges); i++)
-        names[i] = ranges[i].name;
-    const char *near = cs_nearest(name, names, CS_COUNT(names));
+        names[count++] = ranges[i].name;
+    for (size_t i = 0; i < CS_COUNT(dists); i++)
+        names[count++] = dists[i].name;
+    const char *near = cs_nearest(name, names, count);
     if (near)
         fault(list, "%s = %.120s: no such range %s; did you mean %s?", list->key, text, name, near);
     else
-        fault(list, "%s = %.120s: no such range %s; there are lin, log, range, pow2", list->key,
-              text, name);
+        fault(list,
+              "%s = %.120s: no such range %s; there are lin, log, range, pow2, and for a search "
+              "uniform, loguniform, int, logint, choice",
+              list->key, text, name);
 }
 
 /* NAME(...) where a number may stand: true when it was taken, or reported. */
@@ -331,6 +448,13 @@ static bool add_as_range(struct list *list, const char *text)
             fault(list, "%s = %.120s: expected %s", list->key, text, ranges[i].usage);
         else
             ranges[i].add(list, text, args);
+        return true;
+    }
+    for (size_t i = 0; i < CS_COUNT(dists); i++) {
+        if (strcmp(dists[i].name, name) != 0)
+            continue;
+        add_dist(list, text, &dists[i],
+                 cs_arena_strndup(arena, open + 1, (size_t) (text + size - 1 - open - 1)));
         return true;
     }
     if (list->row_count == 0 && strchr(text, ' '))
@@ -379,11 +503,30 @@ static void add_formula(struct list *list, const char *text)
         list->values[count].formula = formula;
 }
 
+static void split(struct list *list, char *text);
+
+/* choice(A, B, ...): the same as A, B, ... under a search, of values of any type. */
+static bool add_as_choice(struct list *list, char *text)
+{
+    static const char word[] = "choice(";
+    const size_t size = strlen(text);
+
+    if (strncmp(text, word, strlen(word)) != 0 || text[size - 1] != ')')
+        return false;
+    char *inner =
+        cs_arena_strndup(&list->grid->arena, text + strlen(word), size - strlen(word) - 1);
+    if (is_drawn(list, text, cs_trim(inner)))
+        split(list, inner);
+    return true;
+}
+
 static void add_alternative(struct list *list, char *text)
 {
     const size_t size = strlen(text);
 
-    if (*text == '=') {
+    if (add_as_choice(list, text)) {
+        return;
+    } else if (*text == '=') {
         add_formula(list, text);
     } else if (is_text(list) && size >= 2 && text[0] == '"' && text[size - 1] == '"') {
         text[size - 1] = '\0';

@@ -121,10 +121,22 @@ void sweep_names_create(struct sweep_plan *plan)
     struct naming naming = {.plan = plan};
     int digits = SWEEP_NAME_DIGITS;
 
-    for (size_t limit = 9999; plan->trial_count > limit; limit = limit * 10 + 9)
+    for (size_t limit = 9999; plan->wanted > limit; limit = limit * 10 + 9)
         digits++;
     for (size_t i = 0; i < plan->trial_count; i++)
         name_trial(&naming, &plan->trials[i], (int) i + 1, digits, false);
+    end_naming(&naming);
+}
+
+void sweep_names_extend(struct sweep_plan *plan, size_t from)
+{
+    struct naming naming = {.plan = plan};
+    int highest = 0;
+
+    for (size_t i = 0; i < from; i++)
+        highest = plan->trials[i].number > highest ? plan->trials[i].number : highest;
+    for (size_t i = from; i < plan->trial_count; i++)
+        name_trial(&naming, &plan->trials[i], ++highest, SWEEP_NAME_DIGITS, true);
     end_naming(&naming);
 }
 

@@ -26,6 +26,9 @@ enum { SWEEP_NAME_MAX = 200, SWEEP_NAME_DIGITS = 4 };
 /* Number the trials from 1 in plan order and name them. */
 void sweep_names_create(struct sweep_plan *plan);
 
+/* Give the trials from `from` on numbers and names after those before. */
+void sweep_names_extend(struct sweep_plan *plan, size_t from);
+
 /* NULL when name can be a sweep's (a folder, part of a git tag), else why not. */
 const char *sweep_name_fault(const char *name);
 

@@ -46,15 +46,23 @@ static const struct cs_param sweep_rows[] = {
      "timing, so it is not reproducible; csweep rerun --slow goes on"},
     {"halt", CS_TEXT, "", 0, 0, 0, NULL,
      "N% failed or N failed: start no more trials when so many of the sweep's failed"},
+    {"search", CS_TEXT, "grid", 0, 0, 0, NULL,
+     "how points are chosen: csweep describe search; all but grid take trials"},
+    {"trials", CS_INT, "1", 1, GRID_MAX_POINTS, 0, NULL,
+     "of a search: points to draw; each is repeated by seeds"},
+    {"search_seed", CS_INT, "0", 0, 9007199254740992.0, 0, NULL,
+     "of a search: other numbers, other points"},
 };
 
 enum { SWEEP_ROWS_MAX = 128 };
 
+/* Rows of the sweep, then those of pruners and searches. */
 const struct cs_param *sweep_keys(size_t *count)
 {
     static struct cs_param all[SWEEP_ROWS_MAX];
     static size_t filled;
-    size_t owned;
+    size_t owned, method_count;
+    const struct search_method *const *methods = sweep_search_methods(&method_count);
     const struct sweep_prune_key *keys = sweep_prune_keys(&owned);
 
     if (filled == 0) {
@@ -68,6 +76,9 @@ const struct cs_param *sweep_keys(size_t *count)
             if (k == filled)
                 all[filled++] = *keys[i].row;
         }
+        for (size_t i = 0; i < method_count; i++)
+            for (size_t k = 0; k < methods[i]->key_count && filled < SWEEP_ROWS_MAX; k++)
+                all[filled++] = methods[i]->keys[k];
     }
     *count = filled;
     return all;
@@ -75,39 +86,15 @@ const struct cs_param *sweep_keys(size_t *count)
 
 static const struct cs_param *sweep_row(const char *name)
 {
-    for (size_t i = 0; i < CS_COUNT(sweep_rows); i++) {
-        if (strcmp(sweep_rows[i].name, name) == 0)
-            return &sweep_rows[i];
+    size_t count;
+    const struct cs_param *rows = sweep_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
     }
     return NULL;
 }
-
-/* What is built. */
-struct builder {
-    struct grid grid;
-    struct sweep_plan *plan;
-    uint64_t *seeds;
-    double max_trials;
-    int max_trials_line;
-    int metric_line, target_line;
-    struct sweep_batch batch; /* rows: NULL of a grid */
-    struct listed {           /* trials of a batch file that says their seeds */
-        size_t unique;
-        uint64_t seed;
-        const char *id;
-    } * listed;
-    size_t listed_count;
-    struct cs_table trial_ids; /* theirs */
-    struct cs_table ids;       /* of the points that are left after merging; number: in unique */
-    struct unique {
-        size_t number; /* among the grid's points */
-        struct sweep_point *point;
-        const char *id; /* of the trial of the first seed */
-    } * unique;
-    size_t unique_count, unique_capacity;
-    struct train_setting *settings; /* to work in: room for a point's */
-    const char *default_metric;     /* of the first point */
-};
 
 /* [sweep] */
 
@@ -273,6 +260,7 @@ static void read_sweep(struct builder *b)
     read_max_trials(b);
     read_limits(b);
     read_prune(b);
+    sweep_plan_read_search(b);
 }
 
 /* Points to specs. */
@@ -389,13 +377,6 @@ static struct train_spec *create_spec(struct builder *b)
     return spec;
 }
 
-static bool is_number(const struct grid_key *key)
-{
-    if (key->own)
-        return key->numeric;
-    return key->row && (key->row->row->row->type == CS_FLOAT || key->row->row->row->type == CS_INT);
-}
-
 static void collect_params(struct builder *b, struct sweep_point *point,
                            const struct train_spec *spec)
 {
@@ -413,16 +394,13 @@ static void collect_params(struct builder *b, struct sweep_point *point,
         const char *shown = sweep_grid_shown(key);
         param->key = key->name;
         param->own = key->own;
-        if (key->formula && key->formula->expr)
-            param->made = train_shared_text(b->plan->shared,
-                                            key->formula->text + strspn(key->formula->text, "= "));
         if (!key->own && shown == key->value)
             param->value = train_spec_get(spec, key->name);
         else /* a value that was made is kept by the key for this point alone */
             param->value = train_shared_text(b->plan->shared, shown);
         if (shown != key->value)
             param->inserted = train_spec_get(spec, key->name);
-        param->numeric = is_number(key) && cs_parse_double(&param->num, param->value);
+        param->numeric = sweep_grid_is_number(key) && cs_parse_double(&param->num, param->value);
     }
 }
 
@@ -464,7 +442,7 @@ static size_t keep_point(struct builder *b, size_t number, const struct train_sp
     return b->unique_count++;
 }
 
-static void add_point(struct builder *b, size_t number)
+void sweep_plan_add_point(struct builder *b, size_t number)
 {
     struct train_spec *spec = create_spec(b);
     const size_t before = b->unique_count;
@@ -536,8 +514,6 @@ static void add_points(struct builder *b)
 {
     struct grid *grid = &b->grid;
 
-    b->plan->shared = train_shared_create();
-    b->settings = cs_xcalloc(grid->key_count + 1, sizeof *b->settings);
     if (b->batch.has_seeds)
         b->listed = cs_xcalloc(grid->point_count, sizeof *b->listed);
     for (size_t p = 0; p < grid->point_count && grid->faults.count < GRID_MAX_FAULTS; p++) {
@@ -548,7 +524,7 @@ static void add_points(struct builder *b)
             continue;
         }
         sweep_grid_restore(grid, p);
-        add_point(b, p);
+        sweep_plan_add_point(b, p);
     }
 }
 
@@ -656,9 +632,7 @@ static void find_varying(struct builder *b)
 {
     struct grid *grid = &b->grid;
     const char **first = cs_xcalloc(grid->key_count + 1, sizeof *first);
-    const char **first_way = cs_xcalloc(grid->key_count + 1, sizeof *first_way);
     bool *varies = cs_xcalloc(grid->key_count + 1, sizeof *varies);
-    bool *chosen = cs_xcalloc(grid->key_count + 1, sizeof *chosen);
 
     for (int pass = 0; pass < 2; pass++) {
         for (size_t u = 0; u < b->unique_count; u++) {
@@ -668,22 +642,17 @@ static void find_varying(struct builder *b)
                 struct sweep_param *param = &point->params[i];
                 while (grid->keys[k]->name != param->key)
                     k++;
-                const char *way = param->made ? param->made : param->value;
-                if (!first[k]) {
+                if (pass)
+                    param->varies = varies[k];
+                else if (!first[k])
                     first[k] = param->value;
-                    first_way[k] = way;
-                }
-                varies[k] |= first[k] != param->value && strcmp(first[k], param->value) != 0;
-                chosen[k] |= first_way[k] != way && strcmp(first_way[k], way) != 0;
-                param->varies = varies[k];
-                param->chosen = chosen[k];
+                else if (first[k] != param->value && strcmp(first[k], param->value) != 0)
+                    varies[k] = true;
             }
         }
     }
     free(first);
-    free(first_way);
     free(varies);
-    free(chosen);
 }
 
 struct coded {
@@ -780,12 +749,11 @@ static void create_listed(struct builder *b)
 }
 
 /* The id of every seed but the first takes the point's spec once more. */
-static void create_trials(struct builder *b)
+void sweep_plan_add_trials(struct builder *b, size_t u)
 {
     struct sweep_plan *plan = b->plan;
 
-    plan->trials = cs_xcalloc(b->unique_count * plan->seed_count + 1, sizeof *plan->trials);
-    for (size_t u = 0; u < b->unique_count; u++) {
+    for (; u < b->unique_count; u++) {
         struct sweep_trial trial = first_trial(b, u);
         trial.seed = b->seeds[0];
         struct train_spec *spec = plan->seed_count > 1 ? sweep_trial_spec(plan, &trial) : NULL;
@@ -800,6 +768,16 @@ static void create_trials(struct builder *b)
         train_spec_free(spec);
     }
     plan->point_count = b->unique_count;
+}
+
+static void create_trials(struct builder *b)
+{
+    struct sweep_plan *plan = b->plan;
+    const size_t points = plan->drawn && !b->exhausted ? b->wanted : b->unique_count;
+
+    plan->trials = cs_xcalloc(points * plan->seed_count + 1, sizeof *plan->trials);
+    sweep_plan_add_trials(b, 0);
+    plan->wanted = points * plan->seed_count;
 }
 
 /* All together. */
@@ -861,8 +839,12 @@ static void build(struct builder *b)
     struct sweep_plan *plan = b->plan;
 
     read_sweep(b);
-    if (!b->batch.text)
+    plan->shared = train_shared_create();
+    b->settings = cs_xcalloc(b->grid.key_count + 1, sizeof *b->settings);
+    if (!b->batch.text && !plan->drawn)
         sweep_grid_expand(&b->grid);
+    if (plan->drawn)
+        sweep_plan_draw(b);
     if (b->grid.stopped)
         return;
     add_points(b);
@@ -872,10 +854,13 @@ static void build(struct builder *b)
         report_count(b);
     if (b->grid.faults.count)
         return;
-    find_varying(b);
+    if (!plan->drawn)
+        find_varying(b);
     plan->axes = cs_arena_alloc(&b->grid.arena, (b->grid.key_count + 1) * sizeof *plan->axes);
-    for (size_t k = 0; k < b->grid.key_count; k++)
+    for (size_t k = 0; k < b->grid.key_count && !plan->drawn; k++)
         add_axis(b, k);
+    if (plan->drawn)
+        sweep_plan_search_axes(b);
     if (b->batch.has_seeds)
         create_listed(b);
     else
@@ -885,40 +870,55 @@ static void build(struct builder *b)
     move_warnings(b);
 }
 
+void sweep_plan_free_builder(struct builder *b)
+{
+    if (!b)
+        return;
+    free(b->unique);
+    free(b->seeds);
+    free(b->settings);
+    free(b->listed);
+    cs_table_clear(&b->ids);
+    cs_table_clear(&b->trial_ids);
+    sweep_grid_clear(&b->grid);
+    sweep_batch_clear(&b->batch);
+    free(b);
+}
+
 int sweep_plan_create(struct sweep_plan **out, const struct sweep_plan_input *input,
                       struct sweep_faults *faults)
 {
-    struct builder b = {.plan = cs_xcalloc(1, sizeof *b.plan)};
+    struct builder *b = cs_xcalloc(1, sizeof *b);
+    struct sweep_plan *plan = b->plan = cs_xcalloc(1, sizeof *plan);
 
     const bool batch = sweep_batch_is(input->path);
-    int rc = batch ? sweep_batch_read(&b.batch, &b.grid, input) : sweep_grid_read(&b.grid, input);
-    b.plan->path = cs_arena_strdup(&b.grid.arena, input->path);
+    int rc =
+        batch ? sweep_batch_read(&b->batch, &b->grid, input) : sweep_grid_read(&b->grid, input);
+    plan->path = cs_arena_strdup(&b->grid.arena, input->path);
     if (rc == 0)
-        build(&b);
-    move_faults(&b, faults);
+        build(b);
+    move_faults(b, faults);
     if (faults->count && rc == 0)
         rc = CS_EPARSE;
-    free(b.unique);
-    free(b.seeds);
-    free(b.settings);
-    free(b.listed);
-    cs_table_clear(&b.ids);
-    cs_table_clear(&b.trial_ids);
     if (rc == 0) {
-        b.plan->arena = b.grid.arena; /* one arena, lent for the names */
-        sweep_names_create(b.plan);
-        b.grid.arena = b.plan->arena;
-        b.plan->resolved = resolve(&b);
+        if (plan->wanted < plan->trial_count)
+            plan->wanted = plan->trial_count;
+        plan->arena = b->grid.arena; /* one arena, lent for the names */
+        sweep_names_create(plan);
+        b->grid.arena = plan->arena;
+        plan->resolved = resolve(b);
     }
-    b.plan->arena = b.grid.arena;
-    b.grid.arena = (struct cs_arena){0};
-    sweep_grid_clear(&b.grid);
-    sweep_batch_clear(&b.batch);
+    plan->arena = b->grid.arena;
+    b->grid.arena = (struct cs_arena){0};
+    if (rc == 0 && plan->trial_count < plan->wanted)
+        plan->more = b;
+    else
+        sweep_plan_free_builder(b);
     if (rc < 0) {
-        sweep_plan_free(b.plan);
+        sweep_plan_free(plan);
         return rc;
     }
-    *out = b.plan;
+    *out = plan;
     return 0;
 }
 
@@ -926,6 +926,7 @@ void sweep_plan_free(struct sweep_plan *plan)
 {
     if (!plan)
         return;
+    sweep_plan_free_builder(plan->more);
     free(plan->trials);
     free(plan->resolved);
     cs_arena_clear(&plan->arena);

@@ -13,6 +13,7 @@
 
 #include "common/cs_str.h"
 #include "sweep/limits.h"
+#include "sweep/search/search.h"
 #include "trainer/spec.h"
 
 struct cs_error;
@@ -24,10 +25,8 @@ struct sweep_param {
     const char *inserted;    /* of a text with ${name}s: with their values put in; else NULL */
     double num;              /* where numeric */
     bool numeric, own;       /* own: a ${name} of [model], no setting of the trial */
-    const char *made;        /* the expression that made the value; else NULL */
     bool
         varies; /* over the trials of the plan that have the key: part of the name and of HParams */
-    bool chosen; /* varies, and not only because one expression follows other parameters */
 };
 
 /*
@@ -60,9 +59,11 @@ struct sweep_trial {
 
 struct sweep_axis {
     const char *key;
-    const char **values; /* canonical, in file order, over all trials */
+    const char **
+        values; /* canonical, in file order, over all trials; where points are drawn: those written */
     size_t count;
-    bool numeric;
+    bool numeric, drawn; /* drawn: also numbers in [low, high] */
+    double low, high;
 };
 
 /* A line of [exclude], and how many points it took that no line before it did. */
@@ -91,7 +92,12 @@ struct sweep_plan {
     struct sweep_axis *axes;
     size_t axis_count;
     struct sweep_trial *trials; /* the seeds of a point stand together */
-    size_t trial_count;
+    size_t trial_count, wanted; /* wanted: with those that follow; trials has room for them */
+    const struct search_method *search;
+    bool drawn;        /* points are drawn: search.h */
+    const char *space; /* names what proposals depend on but results; NULL: of a grid */
+    struct builder
+        *more; /* trials follow when there are results: sweep_plan_extend; NULL: none do */
     char *
         resolved; /* the grid with presets, includes and command line applied: written as sweep.ini */
     const char *sweep_lines; /* [sweep] as it stands in a batch file: batch.h */
@@ -129,6 +135,25 @@ struct sweep_known {
     int number;
 };
 void sweep_plan_adopt(struct sweep_plan *plan, const struct sweep_known *known, size_t count);
+
+/*
+ * What became of a trial: state a word of the journal ("done", "pruned", "diverged", ...), value of the metric the best
+ * of a done and the last of a pruned one.
+ */
+struct sweep_outcome {
+    const char *state;
+    double value;
+    int epoch;
+};
+
+/*
+ * Where plan->more: draw the next batch of points, given the outcomes of all trials so far, and add their trials, with
+ * numbers and names after those there are. `batch` gets what was drawn as one line of text; with known, such a text,
+ * these points are taken instead, and a text that does not fit the space adds nothing. Faults of drawn points, which are
+ * left out, are added to `faults`, a line each. Returns how many trials were added; plan->more is NULL when no more follow.
+ */
+size_t sweep_plan_extend(struct sweep_plan *plan, const struct sweep_outcome *outcomes,
+                         const char *known, struct cs_buf *batch, struct cs_buf *faults);
 
 void sweep_plan_free(struct sweep_plan *plan);
 

@@ -78,7 +78,7 @@ char *sweep_plan_resolve(const struct grid *grid, const char *name)
 
 const char *sweep_plan_lines(struct grid *grid, const char *name)
 {
-    static const char *const of_points[] = {"seed", "seeds", "search", "trials", "include"};
+    static const char *const of_points[] = {"seed", "seeds", "include"};
     struct cs_buf out = {0};
 
     cs_buf_adds(&out, "");
@@ -87,7 +87,8 @@ const char *sweep_plan_lines(struct grid *grid, const char *name)
     for (size_t i = 0; i < grid->entry_count; i++) {
         const struct grid_entry *entry = &grid->entries[i];
         if (entry->section->place == GRID_SWEEP && !(name && strcmp(entry->key, "name") == 0) &&
-            !sweep_grid_one_of(entry->key, of_points, CS_COUNT(of_points)))
+            !sweep_grid_one_of(entry->key, of_points, CS_COUNT(of_points)) &&
+            !sweep_plan_is_search_key(entry->key))
             cs_buf_addf(&out, SWEEP_LINE "%s = %s\n", entry->key, entry->value);
     }
     const char *lines = cs_arena_strdup(&grid->arena, out.data);

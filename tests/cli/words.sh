@@ -20,7 +20,7 @@ usage: csweep GRID.ini [KEY=VALUE ...]     expand the grid, train what is not do
   verify     check what a sweep left on disk: journal, checkpoints, events, locks
   events     read event files back: points, tags, faults
   board      TensorBoard on the sweeps' runs
-  describe   the reference: optimizers, schedulers, losses, layers, datasets, keys
+  describe   the reference: optimizers, schedulers, losses, layers, datasets, searches, keys
 
 example: csweep sweeps/optimizers.ini --preset quick
 exit codes: 0 done, 1 a trial failed, 2 usage, 3 grid file, 4 environment, 130 interrupted
