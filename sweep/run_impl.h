@@ -85,7 +85,8 @@ void sweep_run_dispatch(struct run *r, int slot);
  */
 int sweep_run_open_verdicts(struct run *r, const struct sweep_state *state, struct cs_error *err);
 
-/* Answer what workers ask, where it can be; NULL verdicts: nobody asks. */
+/* Answer what workers ask, where it can be; nobody asks without verdicts. A trial that joins later must be made known
+ * (sweep_verdicts_add, by number) before it is handed out. */
 void sweep_run_settle_verdicts(struct run *r);
 
 /* A trial waits that a worker had: slots whose workers were let go for want of work get new ones. */

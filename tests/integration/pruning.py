@@ -7,6 +7,7 @@ fused or not, over workers and controllers that are killed. A pruned trial is th
 shown as what it is, is left alone by the same command, and ends as the whole one did with prune=none.
 """
 
+import glob
 import json
 import os
 import random
@@ -103,6 +104,31 @@ def layouts(checks, folder, full):
             check_pruned(checks, f"{name}, {jobs} workers, fuse {fuse}", sweep, expected, full)
 
 
+def bytes_of(sweep, number):
+    """Of the trial's event files."""
+    name = next(r["name"] for r in artifacts.trials(sweep.dir).values() if r["number"] == number)
+    out = b""
+    for path in glob.glob(os.path.join(glob.escape(os.path.join(sweep.dir, name)), "*tfevents*")):
+        with open(path, "rb") as file:
+            out += file.read()
+    return out
+
+
+def longer(checks, folder, full):
+    """Fewer epochs first: the new trials go on from the old ones, pruned or not, to the same end as at once."""
+    settings = PRUNERS["asha"]
+    sweep, expected = sweep_of(folder, "longer", settings), expected_of(settings, full)
+    harness.must_run(sweep, "--quiet", f"epochs={EPOCHS - 3}")
+    harness.must_run(sweep, "--quiet")
+    last, count = ends(sweep), len(full)
+    checks.equal("longer: trials", sorted(last), list(range(1, 2 * count + 1)))
+    checks.equal("longer: who is pruned when", {n - count: e["epoch"] for n, e in last.items() if n > count and
+                 e["state"] == "pruned"}, expected)
+    found = curves(sweep)
+    checks.equal("longer: curves", {n: found[count + n] for n in full}, {n: rows[: expected.get(n, EPOCHS)]
+                 for n, rows in full.items()})
+
+
 def shown(checks, folder, full):
     """In a sweep that another part has left: ls, show, compare, verify, TensorBoard's files; run again; prune=none."""
     name, settings = "median", PRUNERS["median"]
@@ -123,12 +149,16 @@ def shown(checks, folder, full):
     text = subprocess.run([harness.program(), "show", str(number), "--logdir", sweep.logdir, "--checkpoints", sweep.store],
                           capture_output=True, text=True, check=True).stdout
     checks.true("show", f"pruned after epoch {expected[number]} of {EPOCHS}" in text and "median: best" in text, text)
+    written = bytes_of(sweep, number)
+    checks.true("TensorBoard: a text and no end", b"pruned after epoch" in written and b"session_end_info" not in written)
     subprocess.run([harness.program(), "rerun", "pruned", str(number), "--logdir", sweep.logdir], check=True,
                    capture_output=True)
     harness.must_run(sweep, "--quiet")
     checks.equal("rerun: it goes on to its end, nobody else", {n: e["epoch"] for n, e in ends(sweep).items() if
                  e["state"] == "pruned"}, {n: e for n, e in expected.items() if n != number})
     checks.equal("rerun: its curve", curves(sweep)[number], full[number])
+    written = bytes_of(sweep, number)
+    checks.true("TensorBoard: a session that ended, once it was gone on with", b"session_end_info" in written)
     harness.must_run(sweep, "prune=none", "--quiet")
     checks.equal("prune=none: all are done", {end["state"] for end in ends(sweep).values()}, {"done"})
     checks.equal("prune=none: curves", curves(sweep), full)
@@ -182,6 +212,7 @@ def main():
     full = curves(whole)
     layouts(checks, folder, full)
     shown(checks, folder, full)
+    longer(checks, folder, full)
     kills(checks, folder)
     checks.finish()
 
