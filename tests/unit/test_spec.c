@@ -817,6 +817,13 @@ static void shared_specs_are_the_same(void **state)
     }
     assert_ptr_equal(made[0]->model, made[COUNT]->model);
     assert_ptr_equal(made[0]->schedule, made[COUNT]->schedule);
+    for (size_t i = 0; i < COUNT; i++) { /* none, step and lambda are three schedules */
+        for (size_t k = 0; k < COUNT; k++) {
+            const char *x = train_spec_get(made[i], "scheduler"),
+                       *y = train_spec_get(made[k], "scheduler");
+            assert_int_equal(made[i]->schedule == made[k]->schedule, strcmp(x, y) == 0);
+        }
+    }
     train_shared_free(shared);
     for (size_t i = 0; i < CS_COUNT(made); i++) {
         struct train_spec *alone = make_seed(texts[i * 5 % COUNT], 7);
