@@ -19,7 +19,7 @@
  * drop what the old file had from there.
  *
  * Scalars are stored as simple_value (float32) with the metadata of plugin "scalars" on a tag's
- * first point in a file: the smallest form (15 bytes a scalar where a step's share an event), the
+ * first point in a file: the smallest form (tag and 11 bytes where a step has several), the
  * one that both of TensorBoard's readers, EventAccumulator.Scalars() and tbparse all read. Other
  * kinds are tensors, TensorFlow 2's form, which alone keeps descriptions in both readers.
  *
@@ -28,7 +28,8 @@
  * flush_seconds, so flush where a pause may follow, as at the end of an epoch.
  *
  * A writer may be used by several threads at once: a call is one event, whole and in order. Never
- * prints. Texts and values are copied. Reading: tbw_read.h. Larger summaries: tbw_media.h.
+ * prints. Texts and values are copied. Larger summaries: tbw_media.h; reading one file: tbw_read.h,
+ * many: tbw_log.h. This header includes them all.
  */
 #ifndef TBW_H
 #define TBW_H
@@ -37,9 +38,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/cs_error.h"
+#include "tbwriter/tbw_log.h"
 #include "tbwriter/tbw_media.h"
+#include "tbwriter/tbw_read.h"
 
-struct cs_error;
 typedef struct tbw_writer tbw_writer;
 
 struct tbw_options {

@@ -1,8 +1,8 @@
 /*
- * bench_tbw.c - speed of tbwriter/: bench_tbw FOLDER
+ * bench_tbw.c - speed of tbwriter/: bench_tbw FOLDER [keep]
  *
  * Prints one line per measure, the median of ROUNDS: "name value unit". tbw.sh puts torch's writer
- * and TensorBoard's readers beside them.
+ * and TensorBoard's readers beside them. keep: only write a file of SCALARS and leave it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,9 +153,16 @@ static void measure_histograms(const char *dir)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: bench_tbw FOLDER\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_tbw FOLDER [keep]\n");
         return 2;
+    }
+    if (argc == 3) {
+        double seconds[2];
+        char *path;
+        write_scalars(&path, argv[1], SHARED, 0, seconds);
+        free(path);
+        return 0;
     }
     measure_scalars(argv[1], SHARED);
     measure_scalars(argv[1], 1);
