@@ -26,7 +26,7 @@ static int write_step(tbw_writer *w, int step, struct cs_error *err)
     for (int i = 0; i < SIDE * SIDE; i++)
         pixels[i] = (uint8_t) (i % SIDE * (i / SIDE) * (step + 1));
     const struct tbw_histogram histogram = {.values = weights, .count = WEIGHTS};
-    const struct tbw_image image = {pixels, SIDE, SIDE, 1};
+    const struct tbw_image image = {.pixels = pixels, .width = SIDE, .height = SIDE, .channels = 1};
     CS_TRY(tbw_writer_scalars(w, step, scalars, 2, err));
     CS_TRY(tbw_writer_histogram(w, "Weights", step, &histogram, NULL, err));
     return tbw_writer_images(w, "Pattern", step, &image, 1, NULL, err);

@@ -120,12 +120,12 @@ static void test_histogram__refused(void **state)
 static void test_images__refused(void **state)
 {
     static const uint8_t pixels[16];
-    const struct tbw_image rows[] = {{pixels, 0, 1, 1},
-                                     {pixels, 1, -1, 1},
-                                     {pixels, 1, 20000, 1},
-                                     {pixels, 1, 1, 0},
-                                     {pixels, 1, 1, 5}};
-    const struct tbw_image good = {pixels, 2, 2, 4};
+    const struct tbw_image rows[] = {{.pixels = pixels, .width = 0, .height = 1, .channels = 1},
+                                     {.pixels = pixels, .width = 1, .height = -1, .channels = 1},
+                                     {.pixels = pixels, .width = 1, .height = 20000, .channels = 1},
+                                     {.pixels = pixels, .width = 1, .height = 1, .channels = 0},
+                                     {.pixels = pixels, .width = 1, .height = 1, .channels = 5}};
+    const struct tbw_image good = {.pixels = pixels, .width = 2, .height = 2, .channels = 4};
     const char *bad = "\xff";
     const struct tbw_grid grid = {&good, &bad, 1, 0, 0, NULL};
     const struct tbw_grid huge = {&good, NULL, 1, 0, 10000, NULL};
