@@ -214,7 +214,7 @@ static int run(int argc, char **argv)
         code = SWEEP_EXIT_GRID;
     } else {
         for (size_t i = 0; i < plan->warning_count; i++)
-            fprintf(stderr, "csweep: %s\n", plan->warnings[i]);
+            fprintf(stderr, "csweep: warning: %s\n", plan->warnings[i]);
         code = sweep_run(plan, &p.run);
     }
     sweep_plan_free(plan);

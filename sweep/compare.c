@@ -68,11 +68,14 @@ static char *group_of(const struct sweep_trial *trial, const char **lr)
 
     *lr = "";
     cs_buf_adds(&text, "");
+    /* weight_decay = = 0.1 * lr is no choice of its own: it would tear the rates of a choice apart */
     for (size_t i = 0; i < trial->param_count; i++) {
         const struct sweep_param *p = &trial->params[i];
         if (strcmp(p->key, "lr") == 0)
             *lr = p->value;
-        else if (p->varies)
+        else if (p->chosen && p->made)
+            cs_buf_addf(&text, "%s%s=(%s)", text.size ? " " : "", p->key, p->made);
+        else if (p->chosen)
             cs_buf_addf(&text, "%s%s=%s", text.size ? " " : "", p->key, p->value);
     }
     if (!text.size)
@@ -198,6 +201,8 @@ static void print_row(const struct sweep_plan *plan, const struct point *p, int 
            p->bad ? "  (some trials failed or diverged)" : "");
     if (p->pruned)
         printf("  (%d pruned)", p->pruned);
+    if (plan->drawn) /* what else was drawn for it */
+        printf("  %s", p->trial->name);
     putchar('\n');
 }
 
@@ -241,8 +246,9 @@ void sweep_compare_print(const struct sweep_plan *plan, const struct sweep_state
     snprintf(best_title, sizeof best_title, "best %.40s", plan->metric);
     if (*plan->target_text)
         snprintf(target_title, sizeof target_title, "epochs to %.200s", plan->target_text);
-    printf("\n%-*s  %-*s  %-18.18s  %-18.18s  %5s%s%s\n", width, "choice", lr_width, "best lr",
-           last_title, best_title, "seeds", *target_title ? "  " : "", target_title);
+    printf("\n%-*s  %-*s  %-18.18s  %-18.18s  %5s%s%s%s\n", width, "choice", lr_width, "best lr",
+           last_title, best_title, "seeds", *target_title ? "  " : "", target_title,
+           plan->drawn ? "  trial" : "");
     for (size_t i = 0; i < count; i++)
         print_row(plan, best[i], width, lr_width);
     print_counts(plan, state);

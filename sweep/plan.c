@@ -394,6 +394,9 @@ static void collect_params(struct builder *b, struct sweep_point *point,
         const char *shown = sweep_grid_shown(key);
         param->key = key->name;
         param->own = key->own;
+        if (key->formula && key->formula->expr)
+            param->made = train_shared_text(b->plan->shared,
+                                            key->formula->text + strspn(key->formula->text, "= "));
         if (!key->own && shown == key->value)
             param->value = train_spec_get(spec, key->name);
         else /* a value that was made is kept by the key for this point alone */
@@ -632,7 +635,9 @@ static void find_varying(struct builder *b)
 {
     struct grid *grid = &b->grid;
     const char **first = cs_xcalloc(grid->key_count + 1, sizeof *first);
+    const char **first_way = cs_xcalloc(grid->key_count + 1, sizeof *first_way);
     bool *varies = cs_xcalloc(grid->key_count + 1, sizeof *varies);
+    bool *chosen = cs_xcalloc(grid->key_count + 1, sizeof *chosen);
 
     for (int pass = 0; pass < 2; pass++) {
         for (size_t u = 0; u < b->unique_count; u++) {
@@ -642,17 +647,22 @@ static void find_varying(struct builder *b)
                 struct sweep_param *param = &point->params[i];
                 while (grid->keys[k]->name != param->key)
                     k++;
-                if (pass)
-                    param->varies = varies[k];
-                else if (!first[k])
+                const char *way = param->made ? param->made : param->value;
+                if (!first[k]) {
                     first[k] = param->value;
-                else if (first[k] != param->value && strcmp(first[k], param->value) != 0)
-                    varies[k] = true;
+                    first_way[k] = way;
+                }
+                varies[k] |= first[k] != param->value && strcmp(first[k], param->value) != 0;
+                chosen[k] |= first_way[k] != way && strcmp(first_way[k], way) != 0;
+                param->varies = varies[k];
+                param->chosen = chosen[k];
             }
         }
     }
     free(first);
+    free(first_way);
     free(varies);
+    free(chosen);
 }
 
 struct coded {

@@ -25,8 +25,10 @@ struct sweep_param {
     const char *inserted;    /* of a text with ${name}s: with their values put in; else NULL */
     double num;              /* where numeric */
     bool numeric, own;       /* own: a ${name} of [model], no setting of the trial */
+    const char *made;        /* the expression that made the value; else NULL */
     bool
         varies; /* over the trials of the plan that have the key: part of the name and of HParams */
+    bool chosen; /* varies, and not only because one expression follows other parameters */
 };
 
 /*

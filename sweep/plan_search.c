@@ -257,6 +257,21 @@ static bool may_vary(const struct grid_key *key)
     return alternatives > 1 || (alternatives == 1 && is_computed(key));
 }
 
+/* A list to choose from, as optimizer = sgd, adam: what the comparison has rows of. Drawn numbers are all different. */
+static bool is_choice(const struct grid_key *key)
+{
+    size_t alternatives = 0;
+
+    for (size_t d = 0; d < key->def_count; d++) {
+        alternatives += key->defs[d].count;
+        for (size_t i = 0; i < key->defs[d].count; i++) {
+            if (key->defs[d].values[i].dist)
+                return false;
+        }
+    }
+    return alternatives > 1;
+}
+
 static void widen(struct sweep_axis *axis, double low, double high)
 {
     if (!axis->drawn || low < axis->low)
@@ -307,6 +322,7 @@ static void mark_varying(struct builder *b, size_t unique)
             while (grid->keys[k]->name != point->params[i].key)
                 k++;
             point->params[i].varies = may_vary(grid->keys[k]);
+            point->params[i].chosen = is_choice(grid->keys[k]);
         }
     }
 }

@@ -168,6 +168,58 @@ static void a_table_for_people(void **state)
            "12 done of 12 trials\n");
 }
 
+/* What an expression makes of the rate is no choice; the expression beside another value is. */
+static void values_that_follow_the_rate_are_no_choice(void **state)
+{
+    (void) state;
+    prints(GRID "weight_decay = = 0.1 * lr\n", all_done,
+           "\nchoice          best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
+           "optimizer=sgd   0.1      0.6000 +- 0.1000    0.7000 +- 0.2000        3\n"
+           "optimizer=adam  0.2      0.3000 +- 0.2646    0.3000 +- 0.1000        3\n"
+           "12 done of 12 trials\n");
+    prints("[sweep]\nname = opt\nseeds = 3\n" TEST_BASE
+           "[optimizer]\nlr = 0.1, 0.2\nweight_decay = 0, = 0.1 * lr\n",
+           (struct happened[]){{"done", 0.5, 0.5, 0},
+                               {"done", 0.5, 0.5, 0},
+                               {"done", 0.5, 0.5, 0},
+                               {"done", 0.2, 0.2, 0},
+                               {"done", 0.2, 0.2, 0},
+                               {"done", 0.2, 0.2, 0},
+                               {"done", 0.3, 0.3, 0},
+                               {"done", 0.3, 0.3, 0},
+                               {"done", 0.3, 0.3, 0},
+                               {"done", 0.7, 0.7, 0},
+                               {"done", 0.7, 0.7, 0},
+                               {"done", 0.7, 0.7, 0}},
+           "\nchoice                   best lr  final Accuracy/Val  best Accuracy/Val   seeds\n"
+           "weight_decay=0           0.1      0.5000 +- 0.0000    0.5000 +- 0.0000        3\n"
+           "weight_decay=(0.1 * lr)  0.2      0.7000 +- 0.0000    0.7000 +- 0.0000        3\n"
+           "12 done of 12 trials\n");
+}
+
+/* Drawn numbers are all different: the choices have rows, and the best draw of each. */
+static void drawn_numbers_are_no_choice(void **state)
+{
+    struct happened h[6];
+
+    (void) state;
+    for (int i = 0; i < 6; i++)
+        h[i] = (struct happened){"done", 0.1 * i, 0.1 * i, 0};
+    struct sweep_plan *plan = test_plan(
+        "[sweep]\nsearch = sobol\ntrials = 6\n" TEST_BASE "[optimizer]\noptimizer = sgd, adam\n"
+        "lr = loguniform(0.001, 0.1)\nweight_decay = uniform(0, 1)\n");
+    struct sweep_state *s = state_of(plan, h);
+    char *text = printed(sweep_compare_print, plan, s);
+    int lines = 0;
+    for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+        lines++;
+    assert_int_equal(lines, 5); /* a blank one, titles, sgd, adam, counts */
+    assert_non_null(strstr(text, plan->trials[5].name));
+    free(text);
+    sweep_state_free(s);
+    sweep_plan_free(plan);
+}
+
 static void smaller_is_better_when_the_grid_says_so(void **state)
 {
     json_t *line = json_of("[sweep]\nmetric = min Loss/Val\nseeds = 3\n" TEST_BASE
@@ -358,6 +410,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_mean_over_seeds_wins),
         cmocka_unit_test(a_table_for_people),
+        cmocka_unit_test(drawn_numbers_are_no_choice),
+        cmocka_unit_test(values_that_follow_the_rate_are_no_choice),
         cmocka_unit_test(smaller_is_better_when_the_grid_says_so),
         cmocka_unit_test(pruned_trials_count),
         cmocka_unit_test(rates_that_diverged_lose),
