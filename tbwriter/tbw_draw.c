@@ -96,20 +96,36 @@ int tbw_text_width(const char *text, int scale)
     return letters_shown * TBW_LETTER_STEP * scale;
 }
 
-void tbw_draw_text(struct tbw_canvas *canvas, int x, int y, const char *text, int scale,
-                   uint32_t color)
+/* Letter by letter and dot by dot: i along the text, j down a letter. */
+static void draw_letters(struct tbw_canvas *canvas, int x, int y, const char *text, int scale,
+                         uint32_t color, bool upwards)
 {
+    int along = 0;
+
     for (; *text; text++) {
         const unsigned char c = (unsigned char) *text;
         if ((c & 0xc0) == 0x80) /* inside a letter of several bytes */
             continue;
         const uint8_t *rows = letters[c >= 0x20 && c < 0x7f ? c - 0x20 : '?' - 0x20];
-        for (int j = 0; j < TBW_LETTER_HEIGHT; j++)
-            for (int i = 0; i < 5; i++)
-                if (rows[j] >> (4 - i) & 1)
-                    tbw_draw_box(canvas, x + i * scale, y + j * scale, scale, scale, color);
-        x += TBW_LETTER_STEP * scale;
+        for (int j = 0; j < TBW_LETTER_HEIGHT * scale; j++)
+            for (int i = 0; i < 5 * scale; i++)
+                if (rows[j / scale] >> (4 - i / scale) & 1)
+                    tbw_draw_dot(canvas, upwards ? x + j : x + along + i,
+                                 upwards ? y - along - i : y + j, color);
+        along += TBW_LETTER_STEP * scale;
     }
+}
+
+void tbw_draw_text(struct tbw_canvas *canvas, int x, int y, const char *text, int scale,
+                   uint32_t color)
+{
+    draw_letters(canvas, x, y, text, scale, color, false);
+}
+
+void tbw_draw_text_upwards(struct tbw_canvas *canvas, int x, int y, const char *text, int scale,
+                           uint32_t color)
+{
+    draw_letters(canvas, x, y, text, scale, color, true);
 }
 
 /* The pixel's color over white, as far as it lets that through. */

@@ -25,6 +25,9 @@ void tbw_draw_line(struct tbw_canvas *canvas, int x0, int y0, int x1, int y1, in
                    uint32_t color);
 void tbw_draw_text(struct tbw_canvas *canvas, int x, int y, const char *text, int scale,
                    uint32_t color);
+/* Turned left: from x, y to the top. */
+void tbw_draw_text_upwards(struct tbw_canvas *canvas, int x, int y, const char *text, int scale,
+                           uint32_t color);
 int tbw_text_width(const char *text, int scale);
 void tbw_draw_image(struct tbw_canvas *canvas, int x, int y, const struct tbw_image *image,
                     int scale);

@@ -65,7 +65,7 @@ int tbw_writer_images(struct tbw_writer *w, const char *tag, int64_t step,
 /*
  * Many small images as one, each with a caption below: the samples a net is most wrong on, say.
  * Rows of `columns` (0: about square); every pixel is drawn scale x scale (0: so that sides come
- * to 56 at least). captions: one each, ASCII, of which 24 letters show; NULL: none. The whole has sides up to 16384.
+ * to 56 at least). captions: one each, ASCII, of whose lines 24 letters show; NULL: none. The whole has sides up to 16384.
  */
 struct tbw_grid {
     const struct tbw_image *images;
@@ -83,7 +83,7 @@ int tbw_writer_grid(struct tbw_writer *w, const char *tag, int64_t step,
 /*
  * The matrix as a drawn image at `tag`, and as a table at `tag`/table, since a tag is of one kind.
  * counts[classes][classes]: rows are what samples are, columns what they were taken for; 1 to 200
- * classes. Shades are fractions of the row. names: NULL for 0, 1, ...
+ * classes. Shades and numbers are fractions of the row. names: NULL for 0, 1, ...
  */
 struct tbw_confusion {
     const uint64_t *counts;

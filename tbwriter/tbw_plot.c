@@ -9,6 +9,8 @@
 #include "tbwriter/tbw_text.h"
 #include "tbwriter/tbw_writer_impl.h"
 
+/* Letters are drawn twice as large: TensorBoard shows pictures at about half their size, without smoothing. */
+enum { TEXT = 2, LETTER = TEXT * TBW_LETTER_STEP, LETTER_HEIGHT = TEXT * TBW_LETTER_HEIGHT };
 enum { SIDE_MAX = 16384, WHITE = 0xffffff, BLACK = 0x000000, GRAY = 0xb0b0b0, BLUE = 0x0072b2 };
 
 static int write_canvas(tbw_writer *w, const char *tag, int64_t step, struct tbw_canvas *canvas,
@@ -23,7 +25,8 @@ static int write_canvas(tbw_writer *w, const char *tag, int64_t step, struct tbw
 
 /* ---- grids ---- */
 
-enum { GRID_GAP = 4, GRID_SIDE = 56, GRID_IMAGES_MAX = 10000, CAPTION_SHOWN = 24 };
+enum { GRID_GAP = 8, GRID_SIDE = 56, GRID_IMAGES_MAX = 10000, CAPTION_SHOWN = 24 };
+enum { CAPTION_LINE = LETTER_HEIGHT + 4 };
 
 struct cells {
     int scale, columns, rows, width, height; /* the last two of one, captions and gap included */
@@ -40,16 +43,32 @@ static int largest(const struct tbw_grid *g, bool height)
     return side;
 }
 
-/* Letters of the longest caption that are shown. */
-static int longest(const struct tbw_grid *g)
+/* The next line of a caption into part; what follows it, NULL: nothing. */
+static const char *take_line(char part[CAPTION_SHOWN + 1], const char *text)
 {
-    int letters = 0;
+    const size_t size = strcspn(text, "\n");
 
+    (void) snprintf(part, CAPTION_SHOWN + 1, "%.*s", (int) size, text);
+    return text[size] ? text + size + 1 : NULL;
+}
+
+/* Of all captions: the longest line in dots, the most lines. */
+static int widest(const struct tbw_grid *g, int *lines)
+{
+    int width = 0;
+
+    *lines = 0;
     for (size_t i = 0; g->captions && i < g->count; i++) {
-        const int one = g->captions[i] ? tbw_text_width(g->captions[i], 1) / TBW_LETTER_STEP : 0;
-        letters = one > letters ? one : letters;
+        int count = 0;
+        for (const char *text = g->captions[i]; text; count++) {
+            char part[CAPTION_SHOWN + 1];
+            text = take_line(part, text);
+            const int one = tbw_text_width(part, TEXT);
+            width = one > width ? one : width;
+        }
+        *lines = count > *lines ? count : *lines;
     }
-    return letters < CAPTION_SHOWN ? letters : CAPTION_SHOWN;
+    return width;
 }
 
 static int measure(struct cells *out, const struct tbw_grid *g, struct cs_error *err)
@@ -70,10 +89,11 @@ static int measure(struct cells *out, const struct tbw_grid *g, struct cs_error 
     out->scale = g->scale > 0 ? g->scale : (GRID_SIDE + side - 1) / side;
     out->columns = g->columns > 0 ? g->columns : (int) ceil(sqrt((double) g->count));
     out->rows = (int) ((g->count + (size_t) out->columns - 1) / (size_t) out->columns);
-    const int caption = longest(g) * TBW_LETTER_STEP + 2, wide = largest(g, false) * out->scale;
+    int lines;
+    const int caption = widest(g, &lines), wide = largest(g, false) * out->scale;
     const double width = (double) (wide > caption ? wide : caption) + GRID_GAP;
-    const double height = (double) largest(g, true) * out->scale + GRID_GAP +
-                          (g->captions ? TBW_LETTER_HEIGHT + 3 : 0);
+    const double height =
+        (double) largest(g, true) * out->scale + GRID_GAP + (double) lines * CAPTION_LINE;
     if (width * out->columns + GRID_GAP > SIDE_MAX || height * out->rows + GRID_GAP > SIDE_MAX)
         return cs_fail(err, CS_ERANGE, "grid of %.0f x %.0f pixels: sides must be at most %d",
                        width * out->columns, height * out->rows, (int) SIDE_MAX);
@@ -84,12 +104,11 @@ static int measure(struct cells *out, const struct tbw_grid *g, struct cs_error 
 
 static void draw_caption(struct tbw_canvas *canvas, int x, int y, const char *text)
 {
-    char part[CAPTION_SHOWN + 1];
-
-    if (!text)
-        return;
-    (void) snprintf(part, sizeof part, "%s", text);
-    tbw_draw_text(canvas, x, y, part, 1, BLACK);
+    for (; text; y += CAPTION_LINE) {
+        char part[CAPTION_SHOWN + 1];
+        text = take_line(part, text);
+        tbw_draw_text(canvas, x, y, part, TEXT, BLACK);
+    }
 }
 
 int tbw_writer_grid(tbw_writer *w, const char *tag, int64_t step, const struct tbw_grid *grid,
@@ -106,15 +125,14 @@ int tbw_writer_grid(tbw_writer *w, const char *tag, int64_t step, const struct t
         const int y = GRID_GAP + (int) (i / (size_t) cells.columns) * cells.height;
         tbw_draw_image(&canvas, x, y, &grid->images[i], cells.scale);
         if (grid->captions)
-            draw_caption(&canvas, x, y + cells.height - GRID_GAP - TBW_LETTER_HEIGHT - 1,
-                         grid->captions[i]);
+            draw_caption(&canvas, x, y + largest(grid, true) * cells.scale + 4, grid->captions[i]);
     }
     return write_canvas(w, tag, step, &canvas, grid->description, err);
 }
 
 /* ---- confusion matrices ---- */
 
-enum { CLASSES_MAX = 200, NAME_SHOWN = 14, NUMBERED = 20 };
+enum { CLASSES_MAX = 200, NAME_SHOWN = 12, CELL = 52, CELLS_MAX = 800, CELL_NUMBERED = 38 };
 
 static void class_name(char out[64], const struct tbw_confusion *c, int i)
 {
@@ -146,42 +164,58 @@ static uint32_t shade(double fraction)
     return color;
 }
 
+/* With its part of the row in per cent, where it has samples and there is room. */
 static void draw_cell(struct tbw_canvas *canvas, int x, int y, int side, uint64_t count,
-                      uint64_t sum, bool numbered)
+                      uint64_t sum)
 {
     const double fraction = sum ? (double) count / (double) sum : 0;
-    char text[24];
+    char text[8];
 
     tbw_draw_box(canvas, x, y, side - 1, side - 1, shade(fraction));
-    if (!numbered || count == 0)
+    if (side < CELL_NUMBERED || count == 0)
         return;
-    (void) snprintf(text, sizeof text, "%llu", (unsigned long long) count);
-    tbw_draw_text(canvas, x + (side - tbw_text_width(text, 1)) / 2,
-                  y + (side - TBW_LETTER_HEIGHT) / 2, text, 1, fraction > 0.5 ? WHITE : BLACK);
+    (void) snprintf(text, sizeof text, "%.0f", 100 * fraction);
+    tbw_draw_text(canvas, x + (side - tbw_text_width(text, TEXT) + TEXT) / 2,
+                  y + (side - LETTER_HEIGHT) / 2, text, TEXT, fraction > 0.5 ? WHITE : BLACK);
+}
+
+/* Dots of the longest name. */
+static int names_width(const struct tbw_confusion *c)
+{
+    int width = 0;
+    char name[64];
+
+    for (int i = 0; i < c->classes; i++) {
+        class_name(name, c, i);
+        const int one = tbw_text_width(name, TEXT);
+        width = one > width ? one : width;
+    }
+    return width;
 }
 
 static void draw_matrix(struct tbw_canvas *canvas, const struct tbw_confusion *c)
 {
-    const bool numbered = c->classes <= NUMBERED;
-    const int side = numbered ? 42 : c->classes <= 60 ? 12 : 5;
-    const int left = numbered ? NAME_SHOWN * TBW_LETTER_STEP + 12 : 12, top = numbered ? 32 : 18;
+    static const char title[] = "true down, predicted across, %";
+    const int fits = CELLS_MAX / c->classes, side = fits < CELL ? fits : CELL;
+    const bool named = side > LETTER_HEIGHT;
+    const int left = (named ? names_width(c) : 0) + LETTER, top = left + CAPTION_LINE;
     char name[64];
 
-    tbw_canvas_make(canvas, left + c->classes * side + 8, top + c->classes * side + 8, WHITE);
-    tbw_draw_text(canvas, 4, 4, numbered ? "rows: true class   columns: predicted" : "true/pred.",
-                  1, BLACK);
+    tbw_canvas_make(canvas, left + c->classes * side + 4, top + c->classes * side + 4, WHITE);
+    if (canvas->width > tbw_text_width(title, TEXT))
+        tbw_draw_text(canvas, 4, 4, title, TEXT, GRAY);
     for (int i = 0; i < c->classes; i++) {
         const uint64_t sum = row_sum(c, i);
+        const int middle = i * side + (side - LETTER_HEIGHT) / 2;
         for (int k = 0; k < c->classes; k++)
             draw_cell(canvas, left + k * side, top + i * side, side, c->counts[i * c->classes + k],
-                      sum, numbered);
-        if (!numbered)
+                      sum);
+        if (!named)
             continue;
         class_name(name, c, i);
-        tbw_draw_text(canvas, left - 6 - tbw_text_width(name, 1),
-                      top + i * side + (side - TBW_LETTER_HEIGHT) / 2, name, 1, BLACK);
-        name[side / TBW_LETTER_STEP - 1] = '\0'; /* over its column */
-        tbw_draw_text(canvas, left + i * side + 1, top - 11, name, 1, BLACK);
+        tbw_draw_text(canvas, left - 4 - tbw_text_width(name, TEXT), top + middle, name, TEXT,
+                      BLACK);
+        tbw_draw_text_upwards(canvas, left + middle, top - 4, name, TEXT, BLACK);
     }
 }
 

@@ -13,7 +13,7 @@
  * Unless `histograms` says how many epochs have them: TRAIN_HISTOGRAMS, but not more often than once for as many training
  * examples as make them cost at most 1 % of the time, nor more than TRAIN_HISTOGRAM_BYTES a trial; always the last epoch.
  *
- * At the end: pictures of at most some 1000 x 1000 dots, curves of the first TRAIN_CURVES classes.
+ * At the end: pictures of at most some 1000 x 1000 dots (a matrix of at most 200 classes), curves of the first TRAIN_CURVES.
  */
 #ifndef TRAIN_MEDIA_H
 #define TRAIN_MEDIA_H

@@ -13,31 +13,25 @@
 #include "kernels/math/elementary.h"
 #include "trainer/media.h"
 #include "trainer/model.h"
-#include "trainer/picture.h"
 
 enum {
-    SIDE_MAX = 800,    /* dots of the matrix */
-    CELL = 52,         /* of a class, where they fit */
-    CELL_LETTERS = 38, /* from here on with numbers in it */
-    NAME_LETTERS = 12,
+    CONFUSION_MAX = 200, /* classes */
     THRESHOLDS = 101,
+    WRONG_MAX = 20,
     WRONG_COLUMNS = 4,
-    WRONG_ROWS = 5,
     WRONG_LETTERS = 13,
     WRONG_SIDE = 112 /* an image's dots, about */
 };
-
-static const struct picture_color black = {0, 0, 0}, gray = {110, 110, 110};
 
 /* The validation set as the trial sees it: those samples that count. */
 struct seen {
     int classes;
     size_t count;
-    float *score;    /* [count][classes] */
-    int32_t *label;  /* [count] */
-    int32_t *said;   /* [count] */
-    uint32_t *row;   /* [count], of the data set */
-    int64_t *counts; /* [classes][classes]: of the true class, said to be */
+    float *score;     /* [count][classes] */
+    int32_t *label;   /* [count] */
+    int32_t *said;    /* [count] */
+    uint32_t *row;    /* [count], of the data set */
+    uint64_t *counts; /* [classes][classes]: of the true class, said to be */
     const char *const *names;
 };
 
@@ -131,99 +125,26 @@ static const char *class_name(char out[64], const struct seen *s, int class)
 
 /* ---- the confusion matrix ---- */
 
-static int64_t count_of(const struct seen *s, int class)
+static uint64_t count_of(const struct seen *s, int class)
 {
-    int64_t sum = 0;
+    uint64_t sum = 0;
 
     for (int c = 0; c < s->classes; c++)
         sum += s->counts[class * s->classes + c];
     return sum;
 }
 
-/* White to blue. */
-static struct picture_color shade(double part)
-{
-    return (struct picture_color){(uint8_t) (247 - 239 * part), (uint8_t) (251 - 170 * part),
-                                  (uint8_t) (255 - 99 * part)};
-}
-
-static void draw_cell(struct picture *p, int x, int y, int cell, double part, bool any)
-{
-    char text[8];
-
-    train_picture_fill(p, x, y, cell - 1, cell - 1, shade(part));
-    if (cell < CELL_LETTERS || !any)
-        return;
-    snprintf(text, sizeof text, "%.0f", 100 * part);
-    const int width = (int) strlen(text) * PICTURE_LETTER - PICTURE_SCALE;
-    train_picture_text(p, x + (cell - width) / 2, y + (cell - PICTURE_HEIGHT) / 2, text, 3,
-                       part > 0.5 ? (struct picture_color){255, 255, 255} : black);
-}
-
-/* Letters of the longest name, at most NAME_LETTERS. */
-static int longest_name(const struct seen *s)
-{
-    size_t longest = 1;
-    char name[64];
-
-    for (int c = 0; c < s->classes; c++) {
-        const size_t length = strlen(class_name(name, s, c));
-        longest = length > longest ? length : longest;
-    }
-    return longest < NAME_LETTERS ? (int) longest : NAME_LETTERS;
-}
-
-/* True classes down, said ones across; a row adds up to 100 %. */
-static void draw_confusion(struct picture *p, const struct seen *s, int cell)
-{
-    const int left = (longest_name(s) + 1) * PICTURE_LETTER, top = left + PICTURE_LINE,
-              side = s->classes * cell;
-    static const char title[] = "TRUE DOWN, SAID ACROSS, %";
-    char name[64];
-
-    train_picture_create(p, left + side + 4, top + side + 4);
-    if (p->width > (int) strlen(title) * PICTURE_LETTER)
-        train_picture_text(p, 4, 4, title, 40, gray);
-    for (int c = 0; c < s->classes; c++) {
-        const int64_t all = count_of(s, c);
-        const int middle = c * cell + (cell - PICTURE_HEIGHT) / 2;
-        if (cell > PICTURE_HEIGHT) {
-            class_name(name, s, c);
-            const int length = (int) strlen(name);
-            const int shown = length < NAME_LETTERS ? length : NAME_LETTERS;
-            train_picture_text(p, left - shown * PICTURE_LETTER - 4, top + middle, name, shown,
-                               black);
-            train_picture_text_upwards(p, left + middle, top - 4, name, shown, black);
-        }
-        for (int said = 0; said < s->classes; said++) {
-            const int64_t n = s->counts[c * s->classes + said];
-            draw_cell(p, left + said * cell, top + c * cell, cell,
-                      all ? (double) n / (double) all : 0, n > 0);
-        }
-    }
-}
-
-static int write_picture(struct train_trial *trial, const char *tag, const struct picture *p,
-                         const char *help, struct cs_error *err)
-{
-    const struct tbw_image image = {p->rgb, p->width, p->height, 3, true};
-    return tbw_writer_images(trial->events, tag, trial->now.epoch, &image, 1, help, err);
-}
-
 static int write_confusion(struct train_trial *trial, const struct seen *s, struct cs_error *err)
 {
-    const int fits = SIDE_MAX / s->classes, cell = fits < CELL ? fits : CELL;
-    struct picture p;
-
-    if (cell < 2)
+    if (s->classes > CONFUSION_MAX)
         return 0;
-    draw_confusion(&p, s, cell);
-    const int rc = write_picture(trial, "Confusion", &p,
-                                 "validation set: true classes down, said ones across; per cent of "
-                                 "the true class",
-                                 err);
-    train_picture_free(&p);
-    return rc;
+    return tbw_writer_confusion(
+        trial->events, "Confusion", trial->now.epoch,
+        &(struct tbw_confusion){.counts = s->counts,
+                                .classes = s->classes,
+                                .names = s->names,
+                                .description = "validation set; per cent of the true class"},
+        err);
 }
 
 /* ---- the most wrong images ---- */
@@ -255,55 +176,76 @@ static size_t find_wrong(struct wrong *out, const struct seen *s)
     return n;
 }
 
-static void draw_wrong(struct picture *p, const struct seen *s, const struct wrong *wrong,
-                       size_t count, const struct train_data *data)
+/* "Coat\n>Shirt 95%" */
+static const char *caption_of(struct cs_arena *arena, const struct seen *s, size_t at)
+{
+    const double said = s->score[at * (size_t) s->classes + (size_t) s->said[at]];
+    char label[64], name[64];
+
+    class_name(label, s, s->label[at]);
+    class_name(name, s, s->said[at]);
+    return cs_arena_printf(arena, "%.*s\n>%.*s %.0f%%", WRONG_LETTERS, label, WRONG_LETTERS - 6,
+                           name, 100 * said);
+}
+
+/* The sample's bytes, [channels][height][width], as an image has them. */
+static struct tbw_image image_of(struct cs_arena *arena, const struct train_data *data,
+                                 uint32_t row)
 {
     const struct train_shape *shape = &data->shape;
-    const int height = shape->dim[1], width = shape->dim[2];
-    const int scale = WRONG_SIDE / width > 1 ? WRONG_SIDE / width : 1;
-    const int text = WRONG_LETTERS * PICTURE_LETTER, image = scale * width;
-    const int cell_width = (image > text ? image : text) + 12;
-    const int cell_height = scale * height + 2 * PICTURE_LINE + 12;
-    const size_t features = (size_t) train_shape_size(shape);
+    const size_t channels = (size_t) shape->dim[0],
+                 plane = (size_t) shape->dim[1] * (size_t) shape->dim[2];
+    const uint8_t *from = data->val.pixels + row * channels * plane;
+    uint8_t *pixels = cs_arena_alloc(arena, channels * plane);
 
-    train_picture_create(p, WRONG_COLUMNS * cell_width + 8,
-                         (int) ((count + WRONG_COLUMNS - 1) / WRONG_COLUMNS) * cell_height + 8);
+    for (size_t c = 0; c < channels; c++)
+        for (size_t i = 0; i < plane; i++)
+            pixels[i * channels + c] = from[c * plane + i];
+    return (struct tbw_image){.pixels = pixels,
+                              .width = shape->dim[2],
+                              .height = shape->dim[1],
+                              .channels = shape->dim[0]};
+}
+
+static int write_grid(struct train_trial *trial, const struct seen *s, const struct wrong *wrong,
+                      size_t count, const struct train_data *data, struct cs_error *err)
+{
+    struct tbw_image images[WRONG_MAX];
+    const char *captions[WRONG_MAX];
+    struct cs_arena arena = {0};
+    const int scale = WRONG_SIDE / data->shape.dim[2];
+
     for (size_t i = 0; i < count; i++) {
-        const size_t at = wrong[i].at;
-        const int x = 8 + (int) (i % WRONG_COLUMNS) * cell_width,
-                  y = 8 + (int) (i / WRONG_COLUMNS) * cell_height, below = y + scale * height + 6;
-        const struct picture_source source = {data->val.pixels + s->row[at] * features,
-                                              shape->dim[0], height, width};
-        const double said = s->score[at * (size_t) s->classes + (size_t) s->said[at]];
-        char name[64], line[80];
-        train_picture_image(p, x, y, scale, &source);
-        train_picture_text(p, x, below, class_name(name, s, s->label[at]), WRONG_LETTERS, black);
-        class_name(name, s, s->said[at]);
-        snprintf(line, sizeof line, ">%.*s %.0f%%", WRONG_LETTERS - 6, name, 100 * said);
-        train_picture_text(p, x, below + PICTURE_LINE, line, WRONG_LETTERS, gray);
+        images[i] = image_of(&arena, data, s->row[wrong[i].at]);
+        captions[i] = caption_of(&arena, s, wrong[i].at);
     }
+    const struct tbw_grid grid = {
+        .images = images,
+        .captions = captions,
+        .count = count,
+        .columns = WRONG_COLUMNS,
+        .scale = scale > 0 ? scale : 1,
+        .description =
+            "validation images whose own class got the lowest scores: what they are, and "
+            "what was said with which score"};
+    const int rc = tbw_writer_grid(trial->events, "Most_Wrong", trial->now.epoch, &grid, err);
+    cs_arena_clear(&arena);
+    return rc;
 }
 
 static int write_wrong(struct train_trial *trial, const struct seen *s,
                        const struct train_data *data, struct cs_error *err)
 {
     const struct train_shape *shape = &data->shape;
-    struct picture p;
     int rc = 0;
 
     if (!data->val.pixels || shape->ndim != 3 || (shape->dim[0] != 1 && shape->dim[0] != 3) ||
         shape->dim[1] > 256 || shape->dim[2] > 256)
         return 0;
     struct wrong *wrong = cs_xcalloc(s->count + 1, sizeof *wrong);
-    const size_t all = find_wrong(wrong, s), most = WRONG_COLUMNS * WRONG_ROWS;
-    if (all > 0) {
-        draw_wrong(&p, s, wrong, all < most ? all : most, data);
-        rc = write_picture(trial, "Most_Wrong", &p,
-                           "validation images whose own class got the lowest scores: what they "
-                           "are, and what was said with which score",
-                           err);
-        train_picture_free(&p);
-    }
+    const size_t all = find_wrong(wrong, s);
+    if (all > 0)
+        rc = write_grid(trial, s, wrong, all < WRONG_MAX ? all : WRONG_MAX, data, err);
     free(wrong);
     return rc;
 }
@@ -335,7 +277,7 @@ static int write_curves(struct train_trial *trial, const struct seen *s, struct 
     return rc;
 }
 
-static void add_part(struct cs_buf *out, int64_t part, int64_t all)
+static void add_part(struct cs_buf *out, uint64_t part, uint64_t all)
 {
     if (all > 0)
         cs_buf_addf(out, " %.4f |", (double) part / (double) all);
@@ -352,15 +294,15 @@ static int write_table(struct train_trial *trial, const struct seen *s, struct c
                        "| class | precision | recall | F1 | samples |\n| --- | --- | --- | --- | "
                        "--- |\n");
     for (int c = 0; c < s->classes; c++) {
-        const int64_t right = s->counts[c * s->classes + c], all = count_of(s, c);
-        int64_t said = 0;
+        const uint64_t right = s->counts[c * s->classes + c], all = count_of(s, c);
+        uint64_t said = 0;
         for (int t = 0; t < s->classes; t++)
             said += s->counts[t * s->classes + c];
         cs_buf_addf(&text, "| %s |", class_name(name, s, c));
         add_part(&text, right, said);
         add_part(&text, right, all);
         add_part(&text, 2 * right, said + all);
-        cs_buf_addf(&text, " %lld |\n", (long long) all);
+        cs_buf_addf(&text, " %llu |\n", (unsigned long long) all);
     }
     const int rc = tbw_writer_text(trial->events, "Classes", trial->now.epoch, text.data, err);
     cs_buf_clear(&text);

@@ -204,7 +204,7 @@ def check_graph(server, checks, label, run, nodes):
 
 def check_text(server, checks, label, records):
     tags = {run: sorted(found) for run, found in server.fetch("plugin/text/tags").items() if found}
-    checks.equal(f"{label}: text cards", tags, {"_sweep": ["Comparison", "Sweep"], **{run: ["Classes", "Config", "State"] for run in records}})
+    checks.equal(f"{label}: text cards", tags, {"_sweep": ["Comparison", "Sweep"], **{run: ["Classes", "Config", "Confusion/table", "State"] for run in records}})
     answers = {}
     for run, record in records.items():
         (card,) = server.fetch("plugin/text/text", run=run, tag="Config")

@@ -1,4 +1,4 @@
-/* What runs hold besides numbers: which epochs have histograms, the outputs behind the pictures, gradients, drawing. */
+/* What runs hold besides numbers: which epochs have histograms, the outputs behind the pictures, gradients. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,6 @@
 #include "trainer/bundle.h"
 #include "trainer/media.h"
 #include "trainer/model.h"
-#include "trainer/picture.h"
 
 static struct train_spec *make(const char *dataset, const char *layers, const char *epochs,
                                const char *histograms, uint64_t seed)
@@ -196,66 +195,13 @@ static void bundle__outputs_and_gradients(void **state)
         train_spec_free(specs[k]);
 }
 
-/* ---- drawing ---- */
-
-static int count_black(const struct picture *p)
-{
-    int count = 0;
-
-    for (int i = 0; i < p->width * p->height; i++)
-        count += p->rgb[3 * i] == 0;
-    return count;
-}
-
-static void picture__letters(void **state)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+.,:/%()>&";
-    const struct picture_color black = {0, 0, 0};
-    uint8_t seen[sizeof letters][3 * PICTURE_LETTER * PICTURE_HEIGHT];
-
-    (void) state;
-    for (size_t i = 0; letters[i]; i++) {
-        struct picture p;
-        train_picture_create(&p, PICTURE_LETTER, PICTURE_HEIGHT);
-        train_picture_text(&p, 0, 0, (char[]){letters[i], '\0'}, 1, black);
-        assert_true(count_black(&p) > 0);
-        memcpy(seen[i], p.rgb, sizeof seen[i]);
-        for (size_t k = 0; k < i; k++)
-            assert_memory_not_equal(seen[i], seen[k], sizeof seen[i]);
-        train_picture_free(&p);
-    }
-}
-
-static void picture__cuts_off(void **state)
-{
-    const struct picture_color black = {0, 0, 0};
-    const uint8_t bytes[] = {0, 0, 0, 0};
-    struct picture p;
-
-    (void) state;
-    train_picture_create(&p, 40, 20);
-    train_picture_text(&p, -15, -3, "HHHHHHHH", 8, black);
-    train_picture_text_upwards(&p, 35, 50, "HHHHHHHH", 8, black);
-    train_picture_fill(&p, 38, 18, 10, 10, black);
-    train_picture_image(&p, -1, 19, 1, &(struct picture_source){bytes, 1, 2, 2});
-    assert_true(count_black(&p) > 20);
-    train_picture_free(&p);
-    train_picture_create(&p, 200, 200);
-    train_picture_text(&p, 0, 0, "HH", 1, black);
-    const int one = count_black(&p);
-    train_picture_text_upwards(&p, 100, 150, "HH", 2, black);
-    assert_int_equal(count_black(&p), 3 * one);
-    train_picture_text(&p, 0, 100, "\xc3\xa9 ", 3, black); /* no letters of ours */
-    assert_int_equal(count_black(&p), 3 * one);
-    train_picture_free(&p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(due__counts),       cmocka_unit_test(due__bytes),
-        cmocka_unit_test(keys__no_identity), cmocka_unit_test(bundle__outputs_and_gradients),
-        cmocka_unit_test(picture__letters),  cmocka_unit_test(picture__cuts_off),
+        cmocka_unit_test(due__counts),
+        cmocka_unit_test(due__bytes),
+        cmocka_unit_test(keys__no_identity),
+        cmocka_unit_test(bundle__outputs_and_gradients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
