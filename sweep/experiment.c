@@ -57,12 +57,40 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* A key of drawn points: what is written, be it drawn or not. The domain is malloc'ed. */
+static struct tbw_hparam_info describe_axis(const struct sweep_axis *axis)
+{
+    struct tbw_hvalue *domain = cs_xcalloc(axis->count + 2, sizeof *domain);
+    struct tbw_hparam_info info = {.name = axis->key,
+                                   .kind = axis->numeric ? TBW_FLOAT : TBW_STRING,
+                                   .domain = domain,
+                                   .interval = axis->drawn,
+                                   .differs = true};
+
+    for (size_t i = 0; i < axis->count && !axis->drawn; i++) {
+        struct tbw_hvalue *value = &domain[info.domain_count++];
+        *value = (struct tbw_hvalue){.name = axis->key, .kind = info.kind, .text = axis->values[i]};
+        if (axis->numeric)
+            cs_parse_double(&value->num, axis->values[i]);
+    }
+    for (int end = 0; end < 2 && axis->drawn; end++)
+        domain[info.domain_count++] = (struct tbw_hvalue){.name = axis->key,
+                                                          .kind = TBW_FLOAT,
+                                                          .text = end ? "high" : "low",
+                                                          .num = end ? axis->high : axis->low};
+    return info;
+}
+
 /*
  * One key with the distinct values tried, numbers ascending. Whether it is a number is the same in all trials (plan.h).
  * The domain is malloc'ed.
  */
 static struct tbw_hparam_info describe(const struct sweep_plan *plan, const char *key)
 {
+    for (size_t a = 0; a < plan->axis_count && plan->drawn; a++) {
+        if (plan->axes[a].key == key)
+            return describe_axis(&plan->axes[a]);
+    }
     struct tbw_hvalue *domain = cs_xcalloc(plan->trial_count, sizeof *domain);
     struct tbw_hparam_info info = {.name = key, .domain = domain};
     struct cs_table seen = {0};
@@ -157,7 +185,10 @@ void sweep_experiment_hash(char out[41], const struct sweep_plan *plan)
         const struct tbw_hparam_info info = describe(plan, keys.name[k]);
         cs_buf_addf(&text, "%s:%d:%d", info.name, (int) info.kind, info.differs);
         for (size_t i = 0; i < info.domain_count; i++)
-            cs_buf_addf(&text, ",%s", info.domain[i].text);
+            if (info.interval)
+                cs_buf_addf(&text, ",%.17g", info.domain[i].num);
+            else
+                cs_buf_addf(&text, ",%s", info.domain[i].text);
         cs_buf_adds(&text, "\n");
         free((void *) (uintptr_t) info.domain);
     }

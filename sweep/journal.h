@@ -10,6 +10,7 @@
  *   end    number, attempt, state, cause, detail, epoch, epochs, seconds, last, best, tags, target_epoch
  *   target number, target, target_epoch                the same of another target, which the sweep has now
  *   queue  number[, anew]                            asked for again by hand; anew: from epoch 0, not from its checkpoint
+ *   batch  space, points                             a sequential search drew these: plan_search.c
  *   seeds  point, of                                 mean and deviation over these seeds are written (seeds.h)
  *
  * Invariants

@@ -96,10 +96,10 @@ struct sweep_plan {
     struct sweep_trial *trials; /* the seeds of a point stand together */
     size_t trial_count, wanted; /* wanted: with those that follow; trials has room for them */
     const struct search_method *search;
-    bool drawn;        /* points are drawn: search.h */
-    const char *space; /* names what proposals depend on but results; NULL: of a grid */
-    struct builder
-        *more; /* trials follow when there are results: sweep_plan_extend; NULL: none do */
+    bool drawn;           /* points are drawn: search.h */
+    const char *space;    /* names what proposals depend on but results; NULL: of a grid */
+    size_t batches;       /* added by sweep_plan_extend */
+    struct builder *more; /* draws the trials that follow: sweep_plan_extend; NULL: none do */
     char *
         resolved; /* the grid with presets, includes and command line applied: written as sweep.ini */
     const char *sweep_lines; /* [sweep] as it stands in a batch file: batch.h */

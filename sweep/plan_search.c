@@ -102,11 +102,6 @@ void sweep_plan_read_search(struct builder *b)
         return;
     }
     refuse_others(b);
-    if (plan->search->sequential) {
-        sweep_grid_fault(&b->grid, search->value_line, "search = %s is not built yet",
-                         plan->search->name);
-        return;
-    }
     plan->drawn = plan->search->drawn;
     if (!plan->drawn)
         return;
@@ -416,6 +411,7 @@ size_t sweep_plan_extend(struct sweep_plan *plan, const struct sweep_outcome *ou
     const size_t points = b->unique_count, trials = plan->trial_count;
     const size_t until = points + b->batch_size < b->wanted ? points + b->batch_size : b->wanted;
 
+    plan->batches++;
     b->grid.arena = plan->arena;
     for (size_t p = 0; p < points; p++) {
         const struct search_result result = result_of(plan, &outcomes[p * plan->seed_count]);

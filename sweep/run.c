@@ -18,6 +18,7 @@
 #include "sweep/print.h"
 #include "sweep/run_impl.h"
 #include "sweep/run_records.h"
+#include "sweep/run_search.h"
 #include "trainer/worker.h"
 
 enum { TICK_MS = 200 };
@@ -628,11 +629,18 @@ static int tell_rule(const struct run *r, enum sweep_stop_rule rule, size_t wait
                                      : SWEEP_EXIT_OK;
 }
 
+static bool is_complete(const struct run *r)
+{
+    size_t waiting;
+
+    return !r->stops && !r->broken && ended_by(r, &waiting) == SWEEP_STOP_NONE;
+}
+
 static int finish(struct run *r)
 {
     size_t waiting;
     const enum sweep_stop_rule rule = ended_by(r, &waiting);
-    const bool complete = !r->stops && !r->broken && rule == SWEEP_STOP_NONE;
+    const bool complete = is_complete(r) && !r->plan->more; /* else the next round tells */
     struct cs_error err;
 
     free_garbage(r, 0);
@@ -667,7 +675,7 @@ static void create_progress(struct run *r)
         .quiet = r->options.quiet,
         .json = r->options.json,
         .slots = r->slots,
-        .total = (int) r->plan->trial_count,
+        .total = (int) r->plan->wanted,
         .done = (int) (r->plan->trial_count - r->item_count - r->pruned),
         .pruned = (int) r->pruned,
         .best = r->best,
@@ -678,12 +686,20 @@ static void create_progress(struct run *r)
     r->progress = sweep_progress_create(&options);
 }
 
-int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
+/* Train what the plan has; *complete: nothing but results is missing for more. */
+static int run_round(struct sweep_plan *plan, const struct sweep_run_options *options, bool again,
+                     bool *complete)
 {
-    struct run r = {.plan = plan, .options = *options, .slots = 1, .best = NAN, .best_name = ""};
+    struct run r = {.plan = plan,
+                    .options = *options,
+                    .slots = 1,
+                    .best = NAN,
+                    .best_name = "",
+                    .again = again};
     struct cs_error err = {0};
     int code;
 
+    *complete = false;
     r.dir = cs_xasprintf("%s/%s", options->logdir, plan->name);
     if (prepare(&r, plan, &err) < 0) {
         sweep_print_error(&err);
@@ -693,17 +709,19 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
         if ((size_t) r.slots > r.item_count)
             r.slots = r.item_count ? (int) r.item_count : 1;
         create_progress(&r);
-        print_plan(&r);
-        warn_of_slowness(&r);
+        if (!again) {
+            print_plan(&r);
+            warn_of_slowness(&r);
+        }
         if (r.item_count > 0 && !sweep_run_stopping(&r))
             run_loop(&r, &err);
-        else if (r.item_count == 0 && !options->quiet && !options->json)
+        else if (r.item_count == 0 && !again && !options->quiet && !options->json)
             printf("nothing to do: every trial is done%s\n", r.pruned ? " or pruned" : "");
         code = finish(&r);
+        *complete = is_complete(&r);
     }
     sweep_shares_clear(&r.shares);
     sweep_longer_free(r.longer);
-    cs_buf_clear(&r.changed);
     sweep_stop_rules_free(r.rules);
     sweep_seeds_free(r.seeds);
     sweep_verdicts_free(r.verdicts);
@@ -714,4 +732,37 @@ int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
     free(r.items);
     free(r.dir);
     return code;
+}
+
+/* The budget is that of all rounds together. */
+static void spend(struct sweep_plan *plan, double seconds)
+{
+    if (plan->limits.budget > 0)
+        plan->limits.budget = fmax(plan->limits.budget - seconds, 1e-3);
+}
+
+int sweep_run(struct sweep_plan *plan, const struct sweep_run_options *options)
+{
+    char *dir = cs_xasprintf("%s/%s", options->logdir, plan->name);
+    struct cs_error err;
+    bool complete = true, again = false, failed = false;
+    int code = SWEEP_EXIT_OK;
+
+    while (complete) {
+        const double began = cs_mono_seconds();
+        const bool more = plan->more != NULL;
+        if (sweep_run_extend(plan, dir, again, &err) < 0) {
+            sweep_print_error(&err);
+            code = SWEEP_EXIT_ENVIRONMENT;
+            break;
+        }
+        if (again && !more)
+            break;
+        code = run_round(plan, options, again, &complete);
+        failed = failed || code == SWEEP_EXIT_TRIAL;
+        again = true;
+        spend(plan, cs_mono_seconds() - began);
+    }
+    free(dir);
+    return code == SWEEP_EXIT_OK && failed ? SWEEP_EXIT_TRIAL : code;
 }

@@ -56,6 +56,7 @@ struct run {
     struct item *items;
     size_t item_count;
     size_t pruned;       /* before this run, and left so */
+    bool again;          /* not the first round: run_search.h */
     size_t outside;      /* finished trials that are none of the grid any more */
     int stops;           /* signals received */
     bool failed, broken; /* a trial failed; the environment did */

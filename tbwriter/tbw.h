@@ -117,6 +117,7 @@ struct tbw_hparam_info {
     const struct tbw_hvalue *domain; /* the values tried, of this kind, names unused; NULL: any */
     size_t domain_count;             /* from ten numbers on their interval is stored instead */
     bool differs;                    /* shown by default */
+    bool interval;                   /* the domain is its two ends, with all numbers between */
 };
 
 enum tbw_dataset { TBW_DATASET_UNKNOWN, TBW_TRAINING, TBW_VALIDATION };

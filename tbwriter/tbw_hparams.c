@@ -165,7 +165,8 @@ static int make_domain(Tbw__HParamInfo *made, const struct tbw_hparam_info *info
                            info->name);
         CS_TRY(make_value(&list->values[i], info->name, &info->domain[i], arena, err));
     }
-    if (info->kind == TBW_FLOAT && info->domain_count >= INTERVAL_COUNT) {
+    if (info->kind == TBW_FLOAT && info->domain_count > 0 &&
+        (info->interval || info->domain_count >= INTERVAL_COUNT)) {
         made->domain_case = TBW__HPARAM_INFO__DOMAIN_DOMAIN_INTERVAL;
         made->domain_interval = make_interval(info->domain, info->domain_count, arena);
     } else if (info->domain_count) {

@@ -50,10 +50,10 @@ static int add_experiment(tbw_writer *w, struct cs_error *err)
         names[i] = (struct tbw_hvalue){NULL, TBW_STRING, optimizers[i], 0};
     const struct tbw_hvalue sizes[] = {{NULL, TBW_FLOAT, NULL, 32}, {NULL, TBW_FLOAT, NULL, 64}};
     const struct tbw_hparam_info hparams[] = {
-        {"lr", "learning rate", "step size", TBW_FLOAT, rates, RATES, true},
-        {"optimizer", NULL, NULL, TBW_STRING, names, CS_COUNT(names), true},
-        {"augment", NULL, NULL, TBW_BOOL, flags, 2, true},
-        {"batch", NULL, NULL, TBW_FLOAT, sizes, 2, false},
+        {"lr", "learning rate", "step size", TBW_FLOAT, rates, RATES, true, false},
+        {"optimizer", NULL, NULL, TBW_STRING, names, CS_COUNT(names), true, false},
+        {"augment", NULL, NULL, TBW_BOOL, flags, 2, true, false},
+        {"batch", NULL, NULL, TBW_FLOAT, sizes, 2, false, false},
     };
     const struct tbw_metric_info metrics[] = {
         {"Best/Loss", "best loss", "lowest so far", TBW_VALIDATION},

@@ -243,13 +243,99 @@ static void faults(void **state)
                  "x.ini:4: seeds = uniform(0, 1): only a trial's settings are drawn\n");
 }
 
+/* A value of the metric that depends on the trial alone. */
+static struct sweep_outcome outcome_of(const struct sweep_trial *trial)
+{
+    const double lr = log10(strtod(value_of(trial, "lr"), NULL));
+    return (struct sweep_outcome){"done", -(lr + 3) * (lr + 3), 1};
+}
+
+static size_t extend(struct sweep_plan *plan, const char *known, struct cs_buf *batch)
+{
+    struct sweep_outcome outcomes[200];
+    struct cs_buf faults = {0};
+
+    for (size_t i = 0; i < plan->trial_count; i++)
+        outcomes[i] =
+            known ? (struct sweep_outcome){"failed", NAN, 0} : outcome_of(&plan->trials[i]);
+    const size_t added = sweep_plan_extend(plan, outcomes, known, batch, &faults);
+    assert_null(faults.data);
+    return added;
+}
+
+/* Batches follow the start-up points; the text of a batch gives the same ones whatever became of the results. */
+static void batches(void **state)
+{
+    static const char sweep[] = "search = tpe\ntrials = 40\nseeds = 2\ntpe_batch = 8\n";
+    struct sweep_plan *plan = plan_of(sweep, SPACE), *again = plan_of(sweep, SPACE);
+    double near[2] = {0, 0};
+
+    (void) state;
+    assert_int_equal(plan->trial_count, 20);
+    assert_int_equal(plan->wanted, 80);
+    while (plan->more) {
+        struct cs_buf batch = {0}, same = {0};
+        const size_t before = plan->trial_count;
+        assert_int_equal(extend(plan, NULL, &batch), before == 76       ? 4
+                                                     : before + 16 > 80 ? 80 - before
+                                                                        : 16);
+        assert_int_equal(extend(again, batch.data, &same), plan->trial_count - before);
+        assert_string_equal(batch.data, same.data);
+        cs_buf_clear(&batch);
+        cs_buf_clear(&same);
+    }
+    assert_null(again->more);
+    assert_int_equal(plan->trial_count, 80);
+    for (size_t i = 0; i < 80; i++) {
+        assert_string_equal(plan->trials[i].name, again->trials[i].name);
+        assert_string_equal(plan->trials[i].id, again->trials[i].id);
+        assert_int_equal(plan->trials[i].number, i + 1);
+        near[i >= 40] += outcome_of(&plan->trials[i]).value / 40;
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(plan->trials[j].id, plan->trials[i].id);
+    }
+    assert_true(near[1] > near[0]); /* it has learned where the metric is high */
+    sweep_plan_free(plan);
+    sweep_plan_free(again);
+}
+
+/* A space that ends while batches are drawn; texts that are none of the space add nothing. */
+static void batches_that_end(void **state)
+{
+    static const char sweep[] =
+        "search = tpe\ntrials = 30\ntpe_n_startup_trials = 3\ntpe_batch = 4\n";
+    static const char space[] = "[optimizer]\nlr = 0.1, 0.2, 0.3, 0.4\n[train]\nepochs = 1, 2\n";
+    static const char *const bad[] = {"", "x", "3:9,9", "3:1", "3:1,1,1", "0:1,1", "3:0.5,1"};
+    struct sweep_plan *plan = plan_of(sweep, space);
+
+    (void) state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct cs_buf batch = {0};
+        assert_int_equal(extend(plan, bad[i], &batch), 0);
+        cs_buf_clear(&batch);
+    }
+    while (plan->more) {
+        struct cs_buf batch = {0};
+        extend(plan, NULL, &batch);
+        cs_buf_clear(&batch);
+    }
+    assert_int_equal(plan->trial_count, 8);
+    assert_int_equal(plan->wanted, 8);
+    sweep_plan_free(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws),          cmocka_unit_test(what_draws_depend_on),
-        cmocka_unit_test(sobol_is_even),  cmocka_unit_test(spaces_that_end),
-        cmocka_unit_test(rules_and_zips), cmocka_unit_test(conditions),
+        cmocka_unit_test(draws),
+        cmocka_unit_test(what_draws_depend_on),
+        cmocka_unit_test(sobol_is_even),
+        cmocka_unit_test(spaces_that_end),
+        cmocka_unit_test(rules_and_zips),
+        cmocka_unit_test(conditions),
         cmocka_unit_test(faults),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(batches_that_end),
     };
     return cmocka_run_group_tests(tests, test_enter_folder, test_leave_folder);
 }

@@ -163,10 +163,10 @@ static void test_experiment__all_fields(void **state)
     const struct tbw_hvalue names[] = {{NULL, TBW_STRING, "sgd", 0}};
     const struct tbw_hvalue flags[] = {{NULL, TBW_BOOL, NULL, 0}, {NULL, TBW_BOOL, NULL, 1}};
     const struct tbw_hparam_info hparams[] = {
-        {"lr", "Rate", "step size", TBW_FLOAT, rates, 2, true},
-        {"opt", NULL, NULL, TBW_STRING, names, 1, false},
-        {"aug", NULL, NULL, TBW_BOOL, flags, 2, true},
-        {"free", NULL, NULL, TBW_FLOAT, NULL, 0, false},
+        {"lr", "Rate", "step size", TBW_FLOAT, rates, 2, true, false},
+        {"opt", NULL, NULL, TBW_STRING, names, 1, false, false},
+        {"aug", NULL, NULL, TBW_BOOL, flags, 2, true, false},
+        {"free", NULL, NULL, TBW_FLOAT, NULL, 0, false, false},
     };
     const struct tbw_metric_info metrics[] = {
         {"Accuracy/Val", "Accuracy", "of the last epoch", TBW_VALIDATION},
@@ -212,7 +212,7 @@ static void test_experiment__all_fields(void **state)
     teardown(&f);
 }
 
-/* Nine numbers stay a list, ten become an interval; ten texts stay a list. */
+/* Nine numbers stay a list, ten become an interval; ten texts stay a list; ends are an interval. */
 static void test_experiment__interval_from_ten_numbers(void **state)
 {
     struct tbw_hvalue numbers[10], texts[10];
@@ -222,10 +222,12 @@ static void test_experiment__interval_from_ten_numbers(void **state)
         numbers[i] = (struct tbw_hvalue){NULL, TBW_FLOAT, NULL, (i * 7) % 10 - 3};
         texts[i] = (struct tbw_hvalue){NULL, TBW_STRING, "x", 0};
     }
-    const struct tbw_hparam_info hparams[] = {{"nine", NULL, NULL, TBW_FLOAT, numbers, 9, true},
-                                              {"ten", NULL, NULL, TBW_FLOAT, numbers, 10, true},
-                                              {"texts", NULL, NULL, TBW_STRING, texts, 10, true}};
-    const struct tbw_experiment experiment = {.hparams = hparams, .hparam_count = 3};
+    const struct tbw_hparam_info hparams[] = {
+        {"nine", NULL, NULL, TBW_FLOAT, numbers, 9, true, false},
+        {"ten", NULL, NULL, TBW_FLOAT, numbers, 10, true, false},
+        {"texts", NULL, NULL, TBW_STRING, texts, 10, true, false},
+        {"ends", NULL, NULL, TBW_FLOAT, numbers, 2, true, true}};
+    const struct tbw_experiment experiment = {.hparams = hparams, .hparam_count = 4};
     struct fixture f;
     setup(&f);
     assert_int_equal(tbw_writer_experiment(f.w, &experiment, NULL), 0);
@@ -237,6 +239,9 @@ static void test_experiment__interval_from_ten_numbers(void **state)
     assert_true(infos[1]->domain_interval->max_value == 6);
     assert_int_equal(infos[2]->domain_case, TBW__HPARAM_INFO__DOMAIN_DOMAIN_DISCRETE);
     assert_int_equal(infos[2]->domain_discrete->n_values, 10);
+    assert_int_equal(infos[3]->domain_case, TBW__HPARAM_INFO__DOMAIN_DOMAIN_INTERVAL);
+    assert_true(infos[3]->domain_interval->min_value == -3);
+    assert_true(infos[3]->domain_interval->max_value == 4);
     assert_true(data->experiment->time_created_secs == 1600000000.5);
     tbw__hparams_plugin_data__free_unpacked(data, NULL);
     teardown(&f);
@@ -255,14 +260,15 @@ static void test_experiment__refusals(void **state)
 {
     const struct tbw_hvalue mixed[] = {{NULL, TBW_FLOAT, NULL, 1}, {NULL, TBW_STRING, "x", 0}};
     const struct tbw_hvalue infinite[] = {{NULL, TBW_FLOAT, NULL, (double) INFINITY}};
-    const struct tbw_hparam_info ok = {"a", NULL, NULL, TBW_FLOAT, NULL, 0, false};
+    const struct tbw_hparam_info ok = {"a", NULL, NULL, TBW_FLOAT, NULL, 0, false, false};
     const struct tbw_hparam_info twice[] = {ok, ok};
-    const struct tbw_hparam_info of_mixed = {"a", NULL, NULL, TBW_FLOAT, mixed, 2, false};
-    const struct tbw_hparam_info of_infinite = {"a", NULL, NULL, TBW_FLOAT, infinite, 1, false};
-    const struct tbw_hparam_info kind = {"a", NULL, NULL, (enum tbw_kind) 7, NULL, 0, false};
-    const struct tbw_hparam_info nameless = {"", NULL, NULL, TBW_FLOAT, NULL, 0, false};
-    const struct tbw_hparam_info shown = {"a", "\xff", NULL, TBW_FLOAT, NULL, 0, false};
-    const struct tbw_hparam_info told = {"a", NULL, "\xff", TBW_FLOAT, NULL, 0, false};
+    const struct tbw_hparam_info of_mixed = {"a", NULL, NULL, TBW_FLOAT, mixed, 2, false, false};
+    const struct tbw_hparam_info of_infinite = {"a",      NULL, NULL,  TBW_FLOAT,
+                                                infinite, 1,    false, false};
+    const struct tbw_hparam_info kind = {"a", NULL, NULL, (enum tbw_kind) 7, NULL, 0, false, false};
+    const struct tbw_hparam_info nameless = {"", NULL, NULL, TBW_FLOAT, NULL, 0, false, false};
+    const struct tbw_hparam_info shown = {"a", "\xff", NULL, TBW_FLOAT, NULL, 0, false, false};
+    const struct tbw_hparam_info told = {"a", NULL, "\xff", TBW_FLOAT, NULL, 0, false, false};
     const struct tbw_metric_info metric = {"m", NULL, NULL, TBW_TRAINING};
     const struct tbw_metric_info metrics[] = {metric, metric};
     const struct tbw_metric_info dataset = {"m", NULL, NULL, (enum tbw_dataset) 3};
