@@ -223,6 +223,16 @@ int train_trial_prune_events(struct train_trial *trial, const char *pruner, cons
     return close_events(trial, rc, err);
 }
 
+void train_trial_fail_events(struct train_trial *trial, const struct cs_error *why)
+{
+    if (!trial->events)
+        return;
+    char *text = cs_xasprintf("failed after epoch %d of %d: %s", trial->now.epoch,
+                              trial->spec->epochs, why->detail);
+    tbw_writer_text(trial->events, "State", trial->now.epoch + 1, text, NULL);
+    free(text);
+}
+
 /* Steps are the optimizer's: `accumulate` batches make one. */
 static struct train_clock clock_of(const struct train_trial *trial, int step)
 {

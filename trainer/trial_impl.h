@@ -121,6 +121,9 @@ int train_trial_end_events(struct train_trial *trial, struct cs_error *err);
 int train_trial_prune_events(struct train_trial *trial, const char *pruner, const char *why,
                              struct cs_error *err);
 
+/* A failed trial may be tried again too: a text and no end, as far as the file still takes it. */
+void train_trial_fail_events(struct train_trial *trial, const struct cs_error *why);
+
 /* restore_best, at a trial's end: the best epoch's weights and state into the bundle, so that `last` has them. */
 int train_trial_restore_best(struct train_trial *trial, train_bundle *bundle, int k,
                              ckpt_store *store, struct cs_error *err);

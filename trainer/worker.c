@@ -153,6 +153,7 @@ static void leave(struct batch *b, int k)
 static void fail_trial(struct batch *b, int k, const struct cs_error *err)
 {
     train_trial_log(b->trial[k], "failed: %s", err->detail);
+    train_trial_fail_events(b->trial[k], err);
     send_failed(b->worker, b->trial[k]->job.number, err);
     leave(b, k);
 }
