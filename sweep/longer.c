@@ -296,13 +296,13 @@ static int count_tag(void *context, const char *tag, const char *message)
     return 0;
 }
 
-/* A trial that was killed has no word of a checkpoint in the journal. */
+/* A trial that was killed may have one that the journal does not know; one that was stopped early may have none. */
 static bool has_checkpoint(const struct sweep_longer *l, const struct sweep_record *r)
 {
     char *tag = cs_xasprintf("%s/%04d/last", l->plan->name, r->number);
     int tags = 0;
 
-    if (json_array_size(r->tags) > 0)
+    if (sweep_record_is_over(r))
         tags = 1;
     else
         ckpt_list(l->store, tag, count_tag, &tags, NULL);

@@ -3,8 +3,8 @@
  *
  * What it leaves is what training that long at once leaves: the epochs so far are judged again as this trial judges
  * them (the shorter one did not ask after its last epoch whether to stop early, nor for a rate after it), written into
- * the event file, and both checkpoints are saved under the trial's own tag before anything is trained. So a trial that
- * was killed here either has a `last` of its own, or does all of this again.
+ * the event file, and are in the trial's checkpoints from its next one on. A trial that is killed before that does all of
+ * this again.
  *
  * A shorter trial that ended by itself (stopped early, diverged) gives the end of this one: there is nothing to train.
  *
@@ -195,7 +195,7 @@ static int read_all(struct train_trial *trial, ckpt_store *store, struct cs_erro
     return rc;
 }
 
-/* Events, then checkpoints, as after any epoch. */
+/* Events; checkpoints as well where nothing is left to train. */
 static int write_all(struct train_trial *trial, ckpt_store *store, struct cs_error *err)
 {
     const struct train_standing now = trial->now;
@@ -204,11 +204,10 @@ static int write_all(struct train_trial *trial, ckpt_store *store, struct cs_err
     CS_TRY(train_trial_begin_events(trial, err));
     CS_TRY(replay(trial, now.epoch, now.state == TRAIN_DIVERGED, true, err));
     trial->now = now;
-    if (now.state == TRAIN_RUNNING)
-        CS_TRY(tbw_writer_sync(trial->events, err));
-    else
+    if (now.state != TRAIN_RUNNING) {
         CS_TRY(train_trial_end_events(trial, err));
-    CS_TRY(train_trial_save_read(trial, store, err));
+        CS_TRY(train_trial_save_read(trial, store, err));
+    }
     train_trial_log(trial, "goes on from %s, epoch %d step %d", trial->job.from, now.epoch,
                     now.step);
     return 0;

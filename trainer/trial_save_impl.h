@@ -18,7 +18,7 @@ int train_trial_save_read(struct train_trial *trial, ckpt_store *store, struct c
 
 /*
  * Go on from the checkpoint of the shorter trial job.from, as if this one had been trained from its start: epochs so
- * far in its event file, `best` and `last` under its own tag. When that cannot be, trial->anew says why and the trial
+ * far in its event file, the best one's weights at hand. When that cannot be, trial->anew says why and the trial
  * stands at its start.
  */
 int train_trial_take_over(struct train_trial *trial, ckpt_store *store, struct cs_error *err);

@@ -203,7 +203,7 @@ def damaged(checks, folder):
     same(checks, "damaged", sweep, whole_run(folder, "damaged-whole", made, "epochs=5"), 5)
 
 
-def interrupted(checks, folder, moments):
+def interrupted(checks, folder):
     """Ctrl-C inside an epoch, then more epochs; the rates of one_cycle follow epochs, the others' do not."""
     made = grid(folder, "cut", data={"dataset": "random 6000x20 sum>0", "batch_size": 4}, train={"epochs": 40},
                 scheduler={"scheduler": "none, one_cycle, exponential"}, when={"scheduler=exponential": {"interval": "step", "gamma": 0.9999}})
@@ -220,6 +220,21 @@ def interrupted(checks, folder, moments):
     checks.true("cut: some went on", len(taken(sweep)) > 0, out[:400])
     checks.true("cut: one_cycle did not", "scheduler = one_cycle: it follows epochs" in out or len(taken(sweep)) < 3, out[:400])
     same(checks, "cut", sweep, whole, 42)
+
+
+def pruned(checks, folder):
+    """A pruned trial's checkpoint is where the longer one is judged again, by the values of all."""
+    made = grid(folder, "pruned", sweep={"seeds": 3, "prune": "median", "n_startup_trials": 3, "n_warmup_steps": 1},
+                model={"layers": "linear 16 > relu > linear 2"}, train={"epochs": 4},
+                optimizer={"optimizer": "sgd", "lr": "log(1e-4, 1, 5)"})
+    sweep = harness.Sweep(folder, made, "pruned")
+    harness.must_run(sweep, "--quiet")
+    ended = [value[0] for key, value in found(sweep, 4).items() if key[1] == "end"]
+    checks.true("pruned: some were", 0 < ended.count("pruned") < len(ended), f"{ended}")
+    harness.must_run(sweep, "--quiet", "epochs=8", "--jobs", "2")
+    same(checks, "pruned", sweep, whole_run(folder, "pruned-whole", made, "epochs=8", "--jobs", "1"), 8)
+    checks.true("pruned: they went on", len(taken(sweep)) > 10, f"{taken(sweep)}")
+    verify(checks, "pruned", sweep)
 
 
 def killed(checks, folder, moments):
@@ -259,7 +274,8 @@ def main():
     starts_anew(checks, folder)
     ends(checks, folder)
     damaged(checks, folder)
-    interrupted(checks, folder, moments)
+    interrupted(checks, folder)
+    pruned(checks, folder)
     killed(checks, folder, moments)
     checks.finish()
 
