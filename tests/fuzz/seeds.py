@@ -79,7 +79,7 @@ def events():
     for payload in (wall + b"\x1a\x0dbrain.Event:2", wall + b"\x10\x05\x3a\x02\x08\x01",
                     wall + b"\x10\x01\x2a" + bytes([len(value) + 2]) + b"\x0a" + bytes([len(value)]) + value,
                     wall + b"\x10\x02\x2a" + bytes([len(simple) + 2]) + b"\x0a" + bytes([len(simple)]) + simple):
-        yield b"\0" + payload
+        yield payload
 
 
 def main():
@@ -89,7 +89,8 @@ def main():
                                             "-min(1, 2, lr) * -(3 - 4) / log(5)", "not (a = 'x y' or b != (c))")],
         "grid": [GRID.encode(), *(open(path, "rb").read() for path in glob.glob(os.path.join(HERE, "../../sweeps/*.ini")))],
         "safetensors": [safetensors({"a.weight": ("F32", [2, 3], floats), "b": ("I64", [], struct.pack("<q", 7))}, {"k": "v"}), safetensors({})],
-        "events": list(events()),
+        "tbw_decode": [*events(), b"\xfe".join(events())],
+        "tbw_file": [b"".join(struct.pack("<QI", len(data), 0) + data + bytes(4) for data in events()) + bytes(i) for i in range(2)],
         "journal": [b"\0" + "\n".join(json.dumps(line, separators=(",", ":")) for line in JOURNAL).encode() + b"\n"],
         "csv": [b"a,b,y\n1,2,0\n3,4.5e-3,1\n", b'a,"b, c",y\r\n1,2,ant\r\n-3,4,"bee ""x"""\r\n~~~~a,b,y\n1,2,ant\n', b"a,b\n1,0.5\n2,0.7\n"],
         "npy": [npy("<f4", "(3, 2)", floats) + b"~~~~" + npy("|u1", "(3,)", b"\0\1\0"),
