@@ -118,7 +118,7 @@ void sweep_verdicts_epoch(sweep_verdicts *v, const json_t *report)
 {
     const json_t *metrics = json_object_get(report, "metrics");
 
-    if (strcmp(cs_json_get_text(report, "state", ""), "diverged") == 0)
+    if (json_is_true(json_object_get(report, "diverged")))
         return;
     sweep_judge_tell(v->judge, number_of(report), (int) cs_json_get_int(report, "epoch", 0),
                      cs_json_get_number(metrics, v->plan->metric, 0));

@@ -206,7 +206,8 @@ static void send_epoch(const struct batch *b, const struct train_trial *trial, d
     cs_json_set(line, "epochs", json_integer(trial->spec->epochs));
     cs_json_set(line, "seconds", cs_json_number(seconds));
     cs_json_set(line, "total_seconds", cs_json_number(trial->now.seconds));
-    cs_json_set(line, "state", cs_json_text(state_name(trial)));
+    if (trial->now.state == TRAIN_DIVERGED)
+        cs_json_set(line, "diverged", json_true());
     cs_json_set(line, "metrics", train_trial_last_json(trial));
     send(b->worker, line);
 }

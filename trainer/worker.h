@@ -25,8 +25,8 @@
  *   ask       trials [{number, epoch, step}]: a judged bundle has begun there, or some of it are at epochs to be
  *             judged; it waits for `judge`
  *   progress  number, epoch (from 1), step, steps, loss (mean so far), samples_per_second; at most 5 a second
- *   epoch     number, epoch, epochs, seconds, total_seconds (of all epochs and attempts), state (running, done, stopped,
- *             diverged), metrics {TAG: value}
+ *   epoch     number, epoch, epochs, seconds, total_seconds (of all epochs and attempts), metrics {TAG: value},
+ *             diverged (true when it did in this one)
  *   end       number, state (done, stopped, diverged, pruned, waiting, interrupted, failed), cause, detail, epoch, step,
  *             epochs, seconds, last {TAG: value}, best {TAG: {value, epoch}}, tags [ref], target_epoch, superseded_bytes
  *   idle      all trials of the command have ended

@@ -55,9 +55,8 @@ static void hear(sweep_verdicts *v, void (*take)(sweep_verdicts *, const json_t 
 
 static void epoch(sweep_verdicts *v, int number, int at, double loss)
 {
-    char *text = cs_xasprintf(
-        "{\"number\":%d,\"epoch\":%d,\"state\":\"running\",\"metrics\":{\"Loss/Val\":%g}}", number,
-        at, loss);
+    char *text = cs_xasprintf("{\"number\":%d,\"epoch\":%d,\"metrics\":{\"Loss/Val\":%g}}", number,
+                              at, loss);
 
     hear(v, sweep_verdicts_epoch, text);
     free(text);
@@ -121,6 +120,30 @@ static void questions_wait_for_what_they_hang_on(void **state)
     answers(v, &a, "");
     sweep_verdicts_free(v);
     sweep_verdicts_free(NULL);
+    sweep_plan_free(plan);
+}
+
+static void the_epoch_of_a_divergence_counts_for_nobody(void **state)
+{
+    struct sweep_plan *plan = test_plan(GRID);
+    struct answers a = {.held = {[1] = true, [2] = true, [3] = true}};
+    const struct sweep_verdicts_hooks hooks = {&a, is_held, take_answer};
+    sweep_verdicts *v = sweep_verdicts_create(plan, &hooks);
+
+    (void) state;
+    for (size_t i = 0; i < 4; i++)
+        sweep_verdicts_add(v, &plan->trials[i], false);
+    for (int t = 1; t <= 3; t++)
+        epoch(v, t, 1, 0.4);
+    epoch(v, 1, 2, 0.3);
+    epoch(v, 3, 2, 0.4);
+    hear(v, sweep_verdicts_epoch,
+         "{\"number\":2,\"epoch\":2,\"diverged\":true,\"metrics\":{\"Loss/Val\":0.9}}");
+    ask(v, 0, "{\"trials\":[{\"number\":3,\"epoch\":2,\"step\":0}]}");
+    answers(v, &a, ""); /* until it is over */
+    sweep_verdicts_end(v, 2);
+    answers(v, &a, "0: 3 prune"); /* the median of 0.3 alone; of both it would be 0.6 */
+    sweep_verdicts_free(v);
     sweep_plan_free(plan);
 }
 
@@ -297,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_wait_for_what_they_hang_on),
+        cmocka_unit_test(the_epoch_of_a_divergence_counts_for_nobody),
         cmocka_unit_test(a_sweep_always_ends_with_one_outcome),
     };
     return cmocka_run_group_tests(tests, test_enter_folder, test_leave_folder);
