@@ -18,7 +18,7 @@
 set -u
 
 debian="git g++ clang valgrind strace libcmocka-dev clang-format python3-venv python3-numpy python3-torch libopenblas0-pthread" # or torch gets the reference BLAS
-pypi="tensorboard==2.20.0 safetensors==0.8.0 numpy==2.2.6 optuna==5.0.0 setuptools==79.0.1" # tensorboard wants pkg_resources
+pypi="tensorboard==2.20.0 safetensors==0.8.0 numpy==2.2.6 optuna==5.0.0 setuptools==79.0.1 tensorboardX==2.6.5" # tensorboard wants pkg_resources
 
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$SOURCE/build/test

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """run_tbw_media.py - every summary kind of tbwriter/ in front of TensorBoard, of torch's writer, and of our own reader.
 
+rule      histograms are, to the bit, those of TensorBoard's own histogram_pb
 servers   both of TensorBoard's readers show each kind with the numbers of tbw_media_data.py, the same in both, no warning
 torch     the calls that SummaryWriter has too give the same decoded events: same numbers, pixels, sound, messages
-reader    `csweep events` gives what TensorBoard's reader gives, of our files and of torch's, and finds no fault
+reader    `csweep events` gives what TensorBoard's reader gives, of our files, of torch's, of tensorboardX's, and of
+          TensorBoard's own tensors of version 2, and finds no fault
 attempts  it merges the attempts of a resumed run (tbw_sample.c) to what both servers show
 """
 
@@ -24,9 +26,13 @@ harness.run_under("VENV_PYTHON", sys.executable, "tensorboard", "numpy", "PIL")
 import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing import event_file_loader
+from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.histogram import summary_v2 as histogram_v2
+from tensorboard.plugins.scalar import summary_v2 as scalar_v2
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.mesh import plugin_data_pb2 as mesh_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util import tensor_util
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -259,6 +265,46 @@ def check_raw_histograms(checks, ours, torchs):
         checks.near(f"squares at {step}", a.sum_squares, b.sum_squares, 1e-12 * b.sum_squares)
 
 
+# ---- other writers, our reader ----
+
+
+def check_rule(checks, ours):
+    mine = events_of(ours)
+    for step in range(STEPS):
+        (wanted,) = histogram_v2.histogram_pb("Weights/equal", weights(step)).value
+        got = tensor_util.make_ndarray(mine["Weights/equal", step].tensor)
+        checks.true(f"rows of TensorBoard's own rule at {step}", np.array_equal(got, tensor_util.make_ndarray(wanted.tensor)),
+                    str(got[:3]))
+
+
+def check_version_2(checks, folder):
+    """Tensors as TensorFlow 2 writes them, made by TensorBoard's own functions; metadata with every point."""
+    writer = EventFileWriter(folder)
+    for step in range(STEPS):
+        for summary in (scalar_v2.scalar_pb("s", number(step), "d"), histogram_v2.histogram_pb("h", weights(step))):
+            writer.add_event(event_pb2.Event(wall_time=1600000000 + step, step=step, summary=summary))
+    writer.close()
+    check_reader(checks, "tensors of version 2", folder)
+
+
+def check_tensorboardx(checks, folder):
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        print("without tensorboardX: it is not here")
+        return
+    writer = SummaryWriter(folder)
+    for step in range(STEPS):
+        writer.add_scalar("Loss", number(step), step)
+        writer.add_text("Note", "a *note*", step)
+        writer.add_histogram("Weights", weights(step), step)
+        writer.add_image("Images", pixels(step, 2), step, dataformats="HWC")
+        labels, scores = curve(step)
+        writer.add_pr_curve("Curves", labels, scores, step)
+    writer.close()
+    check_reader(checks, "tensorboardX's files", folder)
+
+
 # ---- our reader ----
 
 
@@ -310,6 +356,9 @@ def main():
     subprocess.run([sample, ours], check=True)
     check_servers(checks, ours)
     check_torch(checks, os.path.join(ours, "media"), os.path.join(folder, "torch"))
+    check_rule(checks, os.path.join(ours, "media"))
+    check_version_2(checks, os.path.join(folder, "version2"))
+    check_tensorboardx(checks, os.path.join(folder, "tensorboardx"))
     check_reader(checks, "our file", os.path.join(ours, "media"))
     check_attempts(checks, os.path.join(folder, "attempts"))
     checks.finish()
