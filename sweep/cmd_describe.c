@@ -125,8 +125,8 @@ static void print_entry(const struct entry *entry, struct cs_arena *arena)
 {
     const char *def = *entry->row->def ? entry->row->def : "empty";
 
-    printf("  %-22s %s\n", entry->row->name, entry->row->help);
-    printf("  %-22s %s; default %s", "", expected(entry, arena), def);
+    printf("  %-24s %s\n", entry->row->name, entry->row->help);
+    printf("  %-24s %s; default %s", "", expected(entry, arena), def);
     if (entry->owner)
         printf("; of %s = %s", entry->owner_key, entry->owner);
     putchar('\n');
