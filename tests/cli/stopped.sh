@@ -49,7 +49,7 @@ stopped = [line for line in first if line.get("state") == "interrupted"]
 assert len(stopped) == 1, stopped
 again = [line for line in second if line["event"] == "start" and line["number"] == stopped[0]["number"]]
 assert len(again) == 1 and (again[0]["epoch"], again[0]["step"]) != (0, 0), again
-ends = [line["number"] for line in first + second if line.get("state") == "done"]
+ends = [line["number"] for line in first + second if line["event"] == "end" and line["state"] == "done"]
 assert sorted(ends) == [1, 2, 3, 4], ends
 for number in range(1, 5):
     epochs = [line["epoch"] for line in first + second if line["event"] == "epoch" and line["number"] == number]
