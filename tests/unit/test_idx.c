@@ -66,7 +66,7 @@ static void write_idx(size_t which, const uint32_t *size, int dims, int classes,
         bytes *= size[i];
     }
     for (size_t i = 0; i < bytes; i++) {
-        const uint8_t b = classes ? (uint8_t) (i % (size_t) classes) : byte_of(i);
+        const uint8_t b = (uint8_t) (classes ? i % (size_t) classes : byte_of(i));
         cs_buf_add(&out, &b, 1);
     }
     char *path = cs_xasprintf("%s/%s%s", folder, names[which], gz ? ".gz" : "");
