@@ -722,6 +722,7 @@ static int run_round(struct sweep_plan *plan, const struct sweep_run_options *op
     }
     sweep_shares_clear(&r.shares);
     sweep_longer_free(r.longer);
+    cs_buf_clear(&r.changed);
     sweep_stop_rules_free(r.rules);
     sweep_seeds_free(r.seeds);
     sweep_verdicts_free(r.verdicts);
