@@ -406,8 +406,7 @@ static void on_lost(struct run *r, int slot, struct item *item, const struct swe
     cs_buf_clear(&detail);
 }
 
-/* The last worker is gone. From here to the exit code a signal changes nothing: it is held back. */
-static void close_rest(struct run *r)
+static void hold_signals(int how)
 {
     sigset_t held;
 
@@ -415,7 +414,13 @@ static void close_rest(struct run *r)
     sigaddset(&held, SIGINT);
     sigaddset(&held, SIGTERM);
     sigaddset(&held, SIGHUP);
-    sigprocmask(SIG_BLOCK, &held, NULL);
+    sigprocmask(how, &held, NULL);
+}
+
+/* The last worker is gone. From here to the exit code, or to the next round of a search, a signal is held back. */
+static void close_rest(struct run *r)
+{
+    hold_signals(SIG_BLOCK);
     uv_close((uv_handle_t *) &r->timer, NULL);
     for (size_t i = 0; i < CS_COUNT(r->signals); i++)
         uv_close((uv_handle_t *) &r->signals[i], NULL);
@@ -492,6 +497,7 @@ static void watch_signals(struct run *r)
         r->signals[i].data = r;
         uv_signal_start(&r->signals[i], on_signal, numbers[i]);
     }
+    hold_signals(SIG_UNBLOCK); /* what came between two rounds comes now */
     signal(SIGPIPE, SIG_IGN);
 }
 

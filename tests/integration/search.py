@@ -4,6 +4,7 @@ controller is killed at some moments and started again: at its start, between tw
 """
 
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -52,6 +53,20 @@ def run_until(sweep, ends, *arguments):
     return seen
 
 
+def check_stop(checks, sweep):
+    """Ctrl-C in a later batch: once nothing but the first heard signals."""
+    controller, seen = sweep.start("--json", "epochs=300"), 0
+    for line in controller.stdout:
+        event = harness.events(line)
+        seen += bool(event) and event[0]["event"] == "end"
+        if seen == 7:
+            controller.send_signal(signal.SIGINT)
+    checks.equal("stopped in the second batch: exit code", controller.wait(), 130)
+    checks.true("stopped in the second batch: at once", seen <= 10, f"{seen} trials ended")
+    controller.stdout.close()
+    controller.stderr.close()
+
+
 def check_batches(checks, sweep):
     """Each batch's record stands before its trials and after the ends of all trials before."""
     trials, ended = set(), set()
@@ -82,6 +97,7 @@ def main():
         checks.equal(f"killed after {moments}, {jobs} workers", outcome(broken), expected)
         harness.must_run(broken)
         checks.equal("nothing is left to do", outcome(broken), expected)
+    check_stop(checks, sweep_of(folder, "stopped"))
     longer = sweep_of(folder, "whole")
     harness.must_run(longer, f"trials={TRIALS + 5}")
     more = outcome(longer)
