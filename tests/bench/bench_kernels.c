@@ -569,8 +569,8 @@ static int run_fashion(const struct kern_ops *ops, int epochs)
 
     while (strcmp((*kind)->name, "fashion-mnist") != 0)
         kind++;
-    if ((*kind)->describe(&info, "", "", &err) < 0 ||
-        (*kind)->load(&data, "", "", &info, &err) < 0) {
+    const struct train_data_source from = {*kind, "", ""};
+    if ((*kind)->describe(&info, &from, &err) < 0 || (*kind)->load(&data, &from, &info, &err) < 0) {
         fprintf(stderr, "bench_kernels: %s\n", err.detail);
         return 1;
     }

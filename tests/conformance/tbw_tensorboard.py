@@ -78,10 +78,10 @@ STATUS = {1: "STATUS_SUCCESS", 2: "STATUS_UNKNOWN", 3: "STATUS_SUCCESS", 4: "STA
 class Server:
     """A TensorBoard of its own process group; leaving the with block ends all of it."""
 
-    def __init__(self, logdir, fast):
+    def __init__(self, logdir, fast, *more):
         self.fast = fast
         self.log = tempfile.NamedTemporaryFile(mode="w+", suffix=".log")
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--host", "127.0.0.1", "--port", "0"]
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--host", "127.0.0.1", "--port", "0", *more]
         if fast:
             command += ["--load_fast", "true", "--reload_interval", "1"]
             command += ["--extra_data_server_flags=--verbose --checksum"]

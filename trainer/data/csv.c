@@ -338,13 +338,13 @@ static int read_set(struct table tables[2], struct classes *classes, struct csv_
     return settle(classes, &args->meaning, tables, err);
 }
 
-static int describe(struct train_data_info *out, const char *words, const char *path,
+static int describe(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err)
 {
     struct table tables[2] = {{NULL}, {NULL}};
     struct classes classes = {.by_word = false};
     struct csv_args args;
-    const int rc = read_set(tables, &classes, &args, words, path, false, err);
+    const int rc = read_set(tables, &classes, &args, from->args, from->path, false, err);
 
     if (rc == 0)
         *out = (struct train_data_info){
@@ -360,9 +360,9 @@ static int describe(struct train_data_info *out, const char *words, const char *
     return rc;
 }
 
-static int check(const char *path, struct cs_error *err)
+static int check(const struct train_data_source *from, struct cs_error *err)
 {
-    char *train = cs_xasprintf("%s/train.csv", *path ? path : ".");
+    char *train = cs_xasprintf("%s/train.csv", *from->path ? from->path : ".");
     const int rc = access(train, R_OK) == 0 ? 0 : cs_fail_errno(err, "%s: cannot open", train);
 
     free(train);
@@ -387,13 +387,13 @@ static void keep_side(struct train_data *data, struct train_side *side, struct t
     t->values = NULL;
 }
 
-static int load(struct train_data *data, const char *words, const char *path,
+static int load(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err)
 {
     struct table tables[2] = {{NULL}, {NULL}};
     struct classes classes = {.by_word = false};
     struct csv_args args;
-    int rc = read_set(tables, &classes, &args, words, path, true, err);
+    int rc = read_set(tables, &classes, &args, from->args, from->path, true, err);
 
     if (rc == 0 && ((int64_t) tables[0].rows != info->train_count ||
                     (int64_t) tables[1].rows != info->test_count))

@@ -29,50 +29,48 @@ const struct train_dataset_kind *const *train_dataset_kinds(void)
 }
 
 /* "random 1000x20 sum>0" -> the kind and its arguments. */
-static const struct train_dataset_kind *find(const char **args, const char *dataset,
-                                             struct cs_error *err)
+static int find(struct train_data_source *out, const char *dataset, const char *path,
+                struct cs_error *err)
 {
     const size_t size = strcspn(dataset, " ");
     const char *names[CS_COUNT(kinds)];
     char word[64];
     size_t count = 0;
 
-    *args = dataset[size] ? dataset + size + 1 : "";
+    *out =
+        (struct train_data_source){.args = dataset[size] ? dataset + size + 1 : "", .path = path};
     snprintf(word, sizeof word, "%.*s", (int) size, dataset);
     for (; kinds[count]; count++) {
+        out->kind = kinds[count];
         if (strcmp(kinds[count]->name, word) == 0)
-            return kinds[count];
+            return 0;
         names[count] = kinds[count]->name;
     }
-    cs_fail_unknown(err, "dataset", word, names, count);
-    return NULL;
+    return cs_fail_unknown(err, "dataset", word, names, count);
 }
 
 int train_data_describe(struct train_data_info *out, const char *dataset, const char *path,
                         struct cs_error *err)
 {
-    const char *args;
-    const struct train_dataset_kind *kind = find(&args, dataset, err);
+    struct train_data_source from;
 
-    return kind ? kind->describe(out, args, path, err) : CS_ENONAME;
+    CS_TRY(find(&from, dataset, path, err));
+    return from.kind->describe(out, &from, err);
 }
 
 const char *const *train_data_class_names(const char *dataset)
 {
-    const char *args;
-    const struct train_dataset_kind *kind = find(&args, dataset, NULL);
+    struct train_data_source from;
 
-    return kind ? kind->classes : NULL;
+    return find(&from, dataset, "", NULL) == 0 ? from.kind->classes : NULL;
 }
 
 int train_data_check(const struct train_spec *spec, struct cs_error *err)
 {
-    const char *args;
-    const struct train_dataset_kind *kind = find(&args, spec->dataset, err);
+    struct train_data_source from;
 
-    if (!kind)
-        return CS_ENONAME;
-    return kind->check ? kind->check(spec->path, err) : 0;
+    CS_TRY(find(&from, spec->dataset, spec->path, err));
+    return from.kind->check ? from.kind->check(&from, err) : 0;
 }
 
 int train_data_sizes(int64_t *train, int64_t *val, const struct train_data_info *info,
@@ -152,15 +150,14 @@ static void apply_split(struct train_data *data, int64_t train, int64_t val, boo
 
 /* What a data set is read with. */
 struct reading {
-    const struct train_dataset_kind *kind;
-    const char *args, *path;
-    const struct train_data_info *info;
+    struct train_data_source from;
+    struct train_data_info info;
 };
 
 static int read_data(void *context, struct train_data *data, struct cs_error *err)
 {
     const struct reading *r = context;
-    return r->kind->load(data, r->args, r->path, r->info, err);
+    return r->from.kind->load(data, &r->from, &r->info, err);
 }
 
 /* Squared differences of a side's values from their means, output by output. */
@@ -186,36 +183,44 @@ int train_data_load(struct train_data **out, const struct train_spec *spec, stru
     return train_data_load_shared(out, spec, "", err);
 }
 
+/* From the copy that workers share, unless the files themselves are mapped. */
+static int read_shared(struct train_data *data, struct reading *r, const char *share,
+                       struct cs_error *err)
+{
+    const bool maps = r->from.kind->maps && r->from.kind->maps(&r->from);
+
+    if (!*share || maps)
+        return read_data(r, data, err);
+    return train_share_load(data, share, &r->info, &(struct train_share_source){read_data, r}, err);
+}
+
 int train_data_load_shared(struct train_data **out, const struct train_spec *spec,
                            const char *share, struct cs_error *err)
 {
     struct train_data *data = cs_xcalloc(1, sizeof *data);
-    struct train_data_info info;
-    const char *args;
+    struct reading r;
     int64_t train = 0, val = 0;
-    const struct train_dataset_kind *kind = find(&args, spec->dataset, err);
 
-    int rc = kind ? kind->describe(&info, args, spec->path, err) : CS_ENONAME;
+    int rc = find(&r.from, spec->dataset, spec->path, err);
     if (rc == 0)
-        rc = train_data_sizes(&train, &val, &info, spec->limit, spec->val_split, err);
-    if (rc == 0 && (train != spec->train_examples ||
-                    train_shape_size(&info.shape) != train_shape_size(&spec->model->layers[0].in)))
+        rc = r.from.kind->describe(&r.info, &r.from, err);
+    if (rc == 0)
+        rc = train_data_sizes(&train, &val, &r.info, spec->limit, spec->val_split, err);
+    if (rc == 0 &&
+        (train != spec->train_examples ||
+         train_shape_size(&r.info.shape) != train_shape_size(&spec->model->layers[0].in)))
         rc = cs_fail(err, CS_ECORRUPT, "dataset %s: its files were changed meanwhile",
                      spec->dataset);
-    struct reading reading = {kind, args, spec->path, &info};
-    if (rc == 0 && *share && !(kind->maps && kind->maps(spec->path)))
-        rc = train_share_load(data, share, &info, &(struct train_share_source){read_data, &reading},
-                              err);
-    else if (rc == 0)
-        rc = read_data(&reading, data, err);
+    if (rc == 0)
+        rc = read_shared(data, &r, share, err);
     if (rc < 0) {
         train_data_free(data);
         return rc;
     }
     data->key = train_data_key(spec);
-    data->shape = info.shape;
-    data->targets = info.targets;
-    data->width = info.width;
+    data->shape = r.info.shape;
+    data->targets = r.info.targets;
+    data->width = r.info.width;
     apply_split(data, train, val, spec->val_split > 0);
     data->spread[0] = spread_of(data, &data->train);
     data->spread[1] = spread_of(data, &data->val);

@@ -54,22 +54,31 @@ struct train_data_info {
     int64_t train_count, test_count; /* before limit and split */
 };
 
+struct train_dataset_kind;
+
+/* What a data set is read from. */
+struct train_data_source {
+    const struct train_dataset_kind *kind;
+    const char *args; /* the words after the name, "" when none */
+    const char *path; /* where its files are, "" = where they usually are */
+};
+
 /* One kind of data set: one file trainer/data/NAME.c and one line in trainer/data/list.h. */
 struct train_dataset_kind {
     const char *name;
     const char *usage; /* "random NxD sum>0 | random NxD classes=C" */
     const char *help;
-    /* args: the words after the name, "" when none. CS_EPARSE or CS_ERANGE with the message. Files of the user's own
-     * are looked into. */
-    int (*describe)(struct train_data_info *out, const char *args, const char *path,
+    /* CS_EPARSE or CS_ERANGE with the message. Files of the user's own are looked into. */
+    int (*describe)(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err);
     /* Are its files there, with the right headers? NULL: it needs none. */
-    int (*check)(const char *path, struct cs_error *err);
+    int (*check)(const struct train_data_source *from, struct cs_error *err);
     /* Does load map the files themselves, so that workers need no copy to share? NULL: no. */
-    bool (*maps)(const char *path);
+    bool (*maps)(const struct train_data_source *from);
     /* Fill data->train/val pixels or values, labels or targets; index and count are made by the caller. */
-    int (*load)(struct train_data *data, const char *args, const char *path,
+    int (*load)(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err);
+    const void *of;             /* for kinds that share these functions: which one it is */
     const char *const *classes; /* their names; NULL: they have none but their numbers */
 };
 

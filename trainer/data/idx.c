@@ -317,11 +317,12 @@ static struct place set_place(const struct train_idx_set *set, const char *folde
     };
 }
 
-int train_idx_set_describe(struct train_data_info *out, const struct train_idx_set *set,
-                           const char *args, struct cs_error *err)
+int train_idx_set_describe(struct train_data_info *out, const struct train_data_source *from,
+                           struct cs_error *err)
 {
-    if (*args)
-        return cs_fail(err, CS_EPARSE, "unexpected %s after %s", args, set->name);
+    const struct train_idx_set *set = from->kind->of;
+    if (*from->args)
+        return cs_fail(err, CS_EPARSE, "unexpected %s after %s", from->args, set->name);
     *out = (struct train_data_info){.shape = {.ndim = 3, .dim = {1, SIDE, SIDE}},
                                     .width = CLASSES,
                                     .train_count = TRAIN,
@@ -330,9 +331,10 @@ int train_idx_set_describe(struct train_data_info *out, const struct train_idx_s
 }
 
 /* All four are there, with the right headers. */
-int train_idx_set_check(const struct train_idx_set *set, const char *path, struct cs_error *err)
+int train_idx_set_check(const struct train_data_source *from, struct cs_error *err)
 {
-    char *folder = set_folder(set, path);
+    const struct train_idx_set *set = from->kind->of;
+    char *folder = set_folder(set, from->path);
     const struct place place = set_place(set, folder);
     int rc = 0;
 
@@ -349,10 +351,11 @@ int train_idx_set_check(const struct train_idx_set *set, const char *path, struc
     return rc;
 }
 
-int train_idx_set_load(struct train_data *data, const struct train_idx_set *set, const char *path,
+int train_idx_set_load(struct train_data *data, const struct train_data_source *from,
                        const struct train_data_info *info, struct cs_error *err)
 {
-    char *folder = set_folder(set, path);
+    const struct train_idx_set *set = from->kind->of;
+    char *folder = set_folder(set, from->path);
     const struct place place = set_place(set, folder);
     const int rc = load_place(data, &place, err);
 
@@ -459,14 +462,14 @@ static int open_own(struct place *place, const char *path, struct cs_error *err)
     return count_classes(place, err);
 }
 
-static int describe(struct train_data_info *out, const char *args, const char *path,
+static int describe(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err)
 {
     struct place place;
 
-    if (*args)
-        return cs_fail(err, CS_EPARSE, "unexpected %s after idx", args);
-    CS_TRY(open_own(&place, path, err));
+    if (*from->args)
+        return cs_fail(err, CS_EPARSE, "unexpected %s after idx", from->args);
+    CS_TRY(open_own(&place, from->path, err));
     const struct idx *images = &place.files[TRAIN_IMAGES];
     *out = (struct train_data_info){.width = place.classes > 2 ? place.classes : 2,
                                     .train_count = images->size[0],
@@ -482,20 +485,19 @@ static int describe(struct train_data_info *out, const char *args, const char *p
     return 0;
 }
 
-static int check(const char *path, struct cs_error *err)
+static int check(const struct train_data_source *from, struct cs_error *err)
 {
     struct place place;
 
-    return open_own(&place, path, err);
+    return open_own(&place, from->path, err);
 }
 
-static int load(struct train_data *data, const char *args, const char *path,
+static int load(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err)
 {
     struct place place;
 
-    (void) args;
-    CS_TRY(open_own(&place, path, err));
+    CS_TRY(open_own(&place, from->path, err));
     if (place.files[0].size[0] != info->train_count || place.files[2].size[0] != info->test_count)
         return cs_fail(err, CS_ECORRUPT, "dataset idx: its files were changed meanwhile");
     place.classes = info->width;

@@ -21,10 +21,11 @@ struct train_idx_set {
     const char *hint;        /* what to do where it is missing */
 };
 
-int train_idx_set_describe(struct train_data_info *out, const struct train_idx_set *set,
-                           const char *args, struct cs_error *err);
-int train_idx_set_check(const struct train_idx_set *set, const char *path, struct cs_error *err);
-int train_idx_set_load(struct train_data *data, const struct train_idx_set *set, const char *path,
+/* The functions of a kind of them; its `of` is the struct train_idx_set. */
+int train_idx_set_describe(struct train_data_info *out, const struct train_data_source *from,
+                           struct cs_error *err);
+int train_idx_set_check(const struct train_data_source *from, struct cs_error *err);
+int train_idx_set_load(struct train_data *data, const struct train_data_source *from,
                        const struct train_data_info *info, struct cs_error *err);
 
 #endif

@@ -167,14 +167,14 @@ static int describe_sides(struct train_data_info *out, const struct arrays sides
     return out->targets == KERN_CLASSES ? count_classes(&out->width, &sides[0], err) : 0;
 }
 
-static int describe(struct train_data_info *out, const char *args, const char *path,
+static int describe(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err)
 {
     struct arrays sides[2] = {{NULL}, {NULL}};
 
-    if (*args)
-        return cs_fail(err, CS_EPARSE, "unexpected %s after npy", args);
-    int rc = open_both(sides, path, err);
+    if (*from->args)
+        return cs_fail(err, CS_EPARSE, "unexpected %s after npy", from->args);
+    int rc = open_both(sides, from->path, err);
     if (rc == 0)
         rc = describe_sides(out, sides, err);
     close_arrays(&sides[0]);
@@ -288,13 +288,12 @@ static int load_sides(struct train_data *data, struct arrays sides[2],
     return 0;
 }
 
-static int load(struct train_data *data, const char *args, const char *path,
+static int load(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err)
 {
     struct arrays sides[2] = {{NULL}, {NULL}};
 
-    (void) args;
-    int rc = open_both(sides, path, err);
+    int rc = open_both(sides, from->path, err);
     if (rc == 0)
         rc = load_sides(data, sides, info, err);
     close_arrays(&sides[0]);
@@ -302,10 +301,10 @@ static int load(struct train_data *data, const char *args, const char *path,
     return rc;
 }
 
-static bool maps(const char *path)
+static bool maps(const struct train_data_source *from)
 {
     struct train_npy x;
-    char *file = path_of(path, "x_train");
+    char *file = path_of(from->path, "x_train");
     const bool opened = train_npy_open(&x, file, NULL) == 0;
     const bool as_is = opened && (x.type == TRAIN_NPY_U1 || x.type == TRAIN_NPY_F4);
 
@@ -314,11 +313,11 @@ static bool maps(const char *path)
     return as_is;
 }
 
-static int check(const char *path, struct cs_error *err)
+static int check(const struct train_data_source *from, struct cs_error *err)
 {
     struct train_data_info info;
 
-    return describe(&info, "", path, err);
+    return describe(&info, from, err);
 }
 
 const struct train_dataset_kind train_dataset_npy = {

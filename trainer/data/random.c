@@ -45,13 +45,12 @@ static int parse(struct random_args *out, const char *args, struct cs_error *err
                    out->columns);
 }
 
-static int describe(struct train_data_info *out, const char *args, const char *path,
+static int describe(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err)
 {
     struct random_args a;
 
-    (void) path;
-    CS_TRY(parse(&a, args, err));
+    CS_TRY(parse(&a, from->args, err));
     *out = (struct train_data_info){.shape = {.ndim = 1, .dim = {a.columns}},
                                     .targets = a.labels ? KERN_FRACTIONS : KERN_CLASSES,
                                     .width = a.labels ? a.labels : a.classes,
@@ -100,14 +99,13 @@ static void set_labels(float *targets, const struct random_args *a, const float 
     free(u);
 }
 
-static int load(struct train_data *data, const char *args, const char *path,
+static int load(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err)
 {
     struct random_args a;
     const size_t rows = (size_t) (info->train_count + info->test_count);
 
-    (void) path;
-    CS_TRY(parse(&a, args, err));
+    CS_TRY(parse(&a, from->args, err));
     const size_t columns = (size_t) a.columns, train = (size_t) info->train_count;
     const size_t width = (size_t) (a.labels ? a.labels : 1);
     float *values = cs_alloc_aligned(rows * columns, sizeof *values);

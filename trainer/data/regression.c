@@ -48,13 +48,12 @@ static int parse(struct regression_args *out, const char *args, struct cs_error 
     return 0;
 }
 
-static int describe(struct train_data_info *out, const char *args, const char *path,
+static int describe(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err)
 {
     struct regression_args a;
 
-    (void) path;
-    CS_TRY(parse(&a, args, err));
+    CS_TRY(parse(&a, from->args, err));
     *out = (struct train_data_info){.shape = {.ndim = 1, .dim = {a.columns}},
                                     .targets = KERN_VALUES,
                                     .width = a.outputs,
@@ -82,14 +81,13 @@ static void set_targets(float *targets, const struct regression_args *a, const f
     free(w);
 }
 
-static int load(struct train_data *data, const char *args, const char *path,
+static int load(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err)
 {
     struct regression_args a;
     const size_t rows = (size_t) (info->train_count + info->test_count);
 
-    (void) path;
-    CS_TRY(parse(&a, args, err));
+    CS_TRY(parse(&a, from->args, err));
     const size_t columns = (size_t) a.columns, width = (size_t) a.outputs;
     const size_t train = (size_t) info->train_count;
     float *values = cs_alloc_aligned(rows * columns, sizeof *values);

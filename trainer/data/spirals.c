@@ -18,25 +18,12 @@ static void place(double out[2], int *label, int classes, const double u[2])
 static const struct train_toy toy = {
     .name = "spirals", .most_classes = 100, .noise = 0.02, .place = place};
 
-static int describe(struct train_data_info *out, const char *args, const char *path,
-                    struct cs_error *err)
-{
-    (void) path;
-    return train_toy_describe(out, &toy, args, err);
-}
-
-static int load(struct train_data *data, const char *args, const char *path,
-                const struct train_data_info *info, struct cs_error *err)
-{
-    (void) path;
-    return train_toy_load(data, &toy, args, info, err);
-}
-
 const struct train_dataset_kind train_dataset_spirals = {
     .name = "spirals",
     .usage = "spirals N [classes=C] [noise=S] [seed=K]",
     .help = "N points on C (2) spiral arms of one and a half turns, with normal noise of deviation "
             "S (0.02); N/5 more as the test set",
-    .describe = describe,
-    .load = load,
+    .describe = train_toy_describe,
+    .load = train_toy_load,
+    .of = &toy,
 };

@@ -64,12 +64,12 @@ static int parse(struct toy_args *out, const struct train_toy *toy, const char *
     return 0;
 }
 
-int train_toy_describe(struct train_data_info *out, const struct train_toy *toy, const char *args,
+int train_toy_describe(struct train_data_info *out, const struct train_data_source *from,
                        struct cs_error *err)
 {
     struct toy_args a;
 
-    CS_TRY(parse(&a, toy, args, err));
+    CS_TRY(parse(&a, from->kind->of, from->args, err));
     *out = (struct train_data_info){.shape = {.ndim = 1, .dim = {2}},
                                     .targets = KERN_CLASSES,
                                     .width = a.classes,
@@ -78,13 +78,14 @@ int train_toy_describe(struct train_data_info *out, const struct train_toy *toy,
     return 0;
 }
 
-int train_toy_load(struct train_data *data, const struct train_toy *toy, const char *args,
+int train_toy_load(struct train_data *data, const struct train_data_source *from,
                    const struct train_data_info *info, struct cs_error *err)
 {
+    const struct train_toy *toy = from->kind->of;
     struct toy_args a;
     const size_t train = (size_t) info->train_count, rows = train + (size_t) info->test_count;
 
-    CS_TRY(parse(&a, toy, args, err));
+    CS_TRY(parse(&a, from->kind->of, from->args, err));
     float *values = cs_alloc_aligned(2 * rows, sizeof *values);
     int32_t *labels = cs_alloc_aligned(rows, sizeof *labels);
     data->owned[0] = values;

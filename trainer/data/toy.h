@@ -21,9 +21,10 @@ struct train_toy {
     void (*place)(double out[2], int *label, int classes, const double u[2]);
 };
 
-int train_toy_describe(struct train_data_info *out, const struct train_toy *toy, const char *args,
+/* The functions of a kind of them; its `of` is the struct train_toy. */
+int train_toy_describe(struct train_data_info *out, const struct train_data_source *from,
                        struct cs_error *err);
-int train_toy_load(struct train_data *data, const struct train_toy *toy, const char *args,
+int train_toy_load(struct train_data *data, const struct train_data_source *from,
                    const struct train_data_info *info, struct cs_error *err);
 
 #endif

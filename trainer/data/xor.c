@@ -17,25 +17,12 @@ static void place(double out[2], int *label, int classes, const double u[2])
 static const struct train_toy toy = {
     .name = "xor", .most_classes = 2, .noise = 0.0, .place = place};
 
-static int describe(struct train_data_info *out, const char *args, const char *path,
-                    struct cs_error *err)
-{
-    (void) path;
-    return train_toy_describe(out, &toy, args, err);
-}
-
-static int load(struct train_data *data, const char *args, const char *path,
-                const struct train_data_info *info, struct cs_error *err)
-{
-    (void) path;
-    return train_toy_load(data, &toy, args, info, err);
-}
-
 const struct train_dataset_kind train_dataset_xor = {
     .name = "xor",
     .usage = "xor N [noise=S] [seed=K]",
     .help = "N points of a square whose opposite quadrants are one class, with normal noise of "
             "deviation S (0); N/5 more as the test set",
-    .describe = describe,
-    .load = load,
+    .describe = train_toy_describe,
+    .load = train_toy_load,
+    .of = &toy,
 };
