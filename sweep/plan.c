@@ -84,18 +84,6 @@ const struct cs_param *sweep_keys(size_t *count)
     return all;
 }
 
-static const struct cs_param *sweep_row(const char *name)
-{
-    size_t count;
-    const struct cs_param *rows = sweep_keys(&count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(rows[i].name, name) == 0)
-            return &rows[i];
-    }
-    return NULL;
-}
-
 /* [sweep] */
 
 static const char *sweep_text(struct builder *b, const char *key, int *line)
@@ -104,7 +92,8 @@ static const char *sweep_text(struct builder *b, const char *key, int *line)
     struct cs_value value;
 
     *line = entry ? entry->value_line : 0;
-    if (!entry || cs_param_parse(&value, sweep_row(key), entry->value, &b->grid.arena, NULL) < 0)
+    if (!entry ||
+        cs_param_parse(&value, sweep_grid_sweep_key(key), entry->value, &b->grid.arena, NULL) < 0)
         return "";
     return value.text;
 }
@@ -153,7 +142,7 @@ static void read_seeds(struct builder *b)
     const struct grid_entry *seed = sweep_grid_sweep_entry(&b->grid, "seed");
     static const struct cs_param row = {
         .name = "seeds", .type = CS_INT, .def = "1", .min = 0, .max = 9007199254740992.0};
-    const struct cs_param *one[] = {&row}, *single[] = {sweep_row("seed")};
+    const struct cs_param *one[] = {&row}, *single[] = {sweep_grid_sweep_key("seed")};
     struct grid_list list = {0};
 
     b->plan->seed_count = 1;
@@ -193,7 +182,8 @@ static void read_max_trials(struct builder *b)
     if (!entry)
         return;
     b->max_trials_line = entry->value_line;
-    if (cs_param_parse(&value, sweep_row("max_trials"), entry->value, &b->grid.arena, &err) < 0)
+    if (cs_param_parse(&value, sweep_grid_sweep_key("max_trials"), entry->value, &b->grid.arena,
+                       &err) < 0)
         sweep_grid_fault(&b->grid, entry->value_line, "%s", err.detail);
     else
         b->max_trials = value.num;
@@ -204,7 +194,7 @@ static void read_limits(struct builder *b)
     for (int i = 0; sweep_limit_keys[i]; i++) {
         const char *key = sweep_limit_keys[i];
         const struct grid_entry *entry = sweep_grid_sweep_entry(&b->grid, key);
-        const struct cs_param *row = sweep_row(key);
+        const struct cs_param *row = sweep_grid_sweep_key(key);
         struct cs_value value;
         struct cs_error err;
         int rc = cs_param_parse(&value, row, entry ? entry->value : row->def, &b->grid.arena, &err);

@@ -271,6 +271,7 @@ static int take_data(struct train_spec *spec, const struct train_data_info **inf
     int rc = train_shared_dataset(info, spec->shared, spec->dataset, spec->path, &inner);
     if (rc < 0)
         return cs_fail(err, rc, "dataset = %s: %s", spec->dataset, inner.detail);
+    spec->data = *info;
     rc = train_data_sizes(&spec->train_examples, &val, *info, spec->limit, spec->val_split, &inner);
     if (rc < 0)
         return cs_fail(err, rc, "val_split = %s, limit = %lld: %s",

@@ -28,6 +28,7 @@ struct kern_optim;
 struct train_metric;
 struct train_model;
 struct train_schedule;
+struct train_data_info;
 struct train_shared;
 struct train_shared_model;
 struct train_shared_schedule;
@@ -80,6 +81,7 @@ struct train_spec {
     char shape_key[41];        /* trials with equal shape keys can be trained in one bundle */
 
     const char *dataset, *path; /* as written; path "" = where the dataset is usually found */
+    const struct train_data_info *data; /* as it was when the spec was made; lives with shared */
     int batch_size, eval_batch_size;
     bool shuffle;
     double

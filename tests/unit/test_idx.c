@@ -202,6 +202,28 @@ static void what_does_not_fit_is_refused(void **state)
     train_spec_free(spec);
 }
 
+/* Between the plan and the load; what was planned for would be read past its end. */
+static void files_that_changed_are_refused(void **state)
+{
+    static const uint32_t then[] = {6, 2, 4}, now[][3] = {{5, 2, 4}, {6, 2, 2}, {6, 4, 2}};
+
+    (void) state;
+    for (size_t i = 0; i < CS_COUNT(now); i++) {
+        struct train_spec *spec = NULL;
+        struct train_data *data = NULL;
+        struct cs_error err;
+        clear();
+        write_idx(0, then, 3, 0, false);
+        write_idx(1, then, 1, 3, false);
+        assert_int_equal(make(&spec, "2", &err), 0);
+        write_idx(0, now[i], 3, 0, false);
+        write_idx(1, now[i], 1, 3, false);
+        assert_int_equal(train_data_load(&data, spec, &err), CS_ECORRUPT);
+        assert_string_equal(err.detail, "dataset idx: its files were changed meanwhile");
+        train_spec_free(spec);
+    }
+}
+
 /* Found by fuzzing: what had been read of a file much too long was lost. */
 static void a_file_much_too_long_is_refused(void **state)
 {
@@ -266,6 +288,7 @@ int main(void)
         cmocka_unit_test(all_shapes_are_read),
         cmocka_unit_test(without_a_test_set_it_is_cut),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(files_that_changed_are_refused),
         cmocka_unit_test(a_file_much_too_long_is_refused),
         cmocka_unit_test(headers_that_lie_are_refused),
     };

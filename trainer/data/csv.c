@@ -338,6 +338,18 @@ static int read_set(struct table tables[2], struct classes *classes, struct csv_
     return settle(classes, &args->meaning, tables, err);
 }
 
+static struct train_data_info info_of(const struct table tables[2], const struct classes *classes,
+                                      const struct csv_args *args)
+{
+    return (struct train_data_info){
+        .shape = {.ndim = 1, .dim = {tables[0].file.columns - 1}},
+        .targets = args->meaning == VALUES ? KERN_VALUES : KERN_CLASSES,
+        .width = args->meaning == VALUES ? 1 : (int) classes->count,
+        .train_count = (int64_t) tables[0].rows,
+        .test_count = (int64_t) tables[1].rows,
+    };
+}
+
 static int describe(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err)
 {
@@ -347,13 +359,7 @@ static int describe(struct train_data_info *out, const struct train_data_source 
     const int rc = read_set(tables, &classes, &args, from->args, from->path, false, err);
 
     if (rc == 0)
-        *out = (struct train_data_info){
-            .shape = {.ndim = 1, .dim = {tables[0].file.columns - 1}},
-            .targets = args.meaning == VALUES ? KERN_VALUES : KERN_CLASSES,
-            .width = args.meaning == VALUES ? 1 : (int) classes.count,
-            .train_count = (int64_t) tables[0].rows,
-            .test_count = (int64_t) tables[1].rows,
-        };
+        *out = info_of(tables, &classes, &args);
     clear_classes(&classes);
     close_table(&tables[0]);
     close_table(&tables[1]);
@@ -395,9 +401,10 @@ static int load(struct train_data *data, const struct train_data_source *from,
     struct csv_args args;
     int rc = read_set(tables, &classes, &args, from->args, from->path, true, err);
 
-    if (rc == 0 && ((int64_t) tables[0].rows != info->train_count ||
-                    (int64_t) tables[1].rows != info->test_count))
-        rc = cs_fail(err, CS_ECORRUPT, "dataset csv: its files were changed meanwhile");
+    if (rc == 0) {
+        const struct train_data_info now = info_of(tables, &classes, &args);
+        rc = train_data_unchanged(&now, info, from, err);
+    }
     if (rc == 0)
         keep_side(data, &data->train, &tables[0], 0, &classes, args.meaning == VALUES);
     if (rc == 0 && tables[1].rows > 0)

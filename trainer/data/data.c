@@ -148,16 +148,30 @@ static void apply_split(struct train_data *data, int64_t train, int64_t val, boo
     data->train.count = train;
 }
 
+int train_data_unchanged(const struct train_data_info *now, const struct train_data_info *then,
+                         const struct train_data_source *from, struct cs_error *err)
+{
+    bool same = now->targets == then->targets && now->width == then->width &&
+                now->train_count == then->train_count && now->test_count == then->test_count &&
+                now->shape.ndim == then->shape.ndim;
+
+    for (int i = 0; same && i < now->shape.ndim; i++)
+        same = now->shape.dim[i] == then->shape.dim[i];
+    return same ? 0
+                : cs_fail(err, CS_ECORRUPT, "dataset %s: its files were changed meanwhile",
+                          from->kind->name);
+}
+
 /* What a data set is read with. */
 struct reading {
     struct train_data_source from;
-    struct train_data_info info;
+    const struct train_data_info *info;
 };
 
 static int read_data(void *context, struct train_data *data, struct cs_error *err)
 {
     const struct reading *r = context;
-    return r->from.kind->load(data, &r->from, &r->info, err);
+    return r->from.kind->load(data, &r->from, r->info, err);
 }
 
 /* Squared differences of a side's values from their means, output by output. */
@@ -191,26 +205,19 @@ static int read_shared(struct train_data *data, struct reading *r, const char *s
 
     if (!*share || maps)
         return read_data(r, data, err);
-    return train_share_load(data, share, &r->info, &(struct train_share_source){read_data, r}, err);
+    return train_share_load(data, share, r->info, &(struct train_share_source){read_data, r}, err);
 }
 
 int train_data_load_shared(struct train_data **out, const struct train_spec *spec,
                            const char *share, struct cs_error *err)
 {
     struct train_data *data = cs_xcalloc(1, sizeof *data);
-    struct reading r;
+    struct reading r = {.info = spec->data};
     int64_t train = 0, val = 0;
 
     int rc = find(&r.from, spec->dataset, spec->path, err);
     if (rc == 0)
-        rc = r.from.kind->describe(&r.info, &r.from, err);
-    if (rc == 0)
-        rc = train_data_sizes(&train, &val, &r.info, spec->limit, spec->val_split, err);
-    if (rc == 0 &&
-        (train != spec->train_examples ||
-         train_shape_size(&r.info.shape) != train_shape_size(&spec->model->layers[0].in)))
-        rc = cs_fail(err, CS_ECORRUPT, "dataset %s: its files were changed meanwhile",
-                     spec->dataset);
+        rc = train_data_sizes(&train, &val, r.info, spec->limit, spec->val_split, err);
     if (rc == 0)
         rc = read_shared(data, &r, share, err);
     if (rc < 0) {
@@ -218,9 +225,9 @@ int train_data_load_shared(struct train_data **out, const struct train_spec *spe
         return rc;
     }
     data->key = train_data_key(spec);
-    data->shape = r.info.shape;
-    data->targets = r.info.targets;
-    data->width = r.info.width;
+    data->shape = r.info->shape;
+    data->targets = r.info->targets;
+    data->width = r.info->width;
     apply_split(data, train, val, spec->val_split > 0);
     data->spread[0] = spread_of(data, &data->train);
     data->spread[1] = spread_of(data, &data->val);

@@ -75,7 +75,8 @@ struct train_dataset_kind {
     int (*check)(const struct train_data_source *from, struct cs_error *err);
     /* Does load map the files themselves, so that workers need no copy to share? NULL: no. */
     bool (*maps)(const struct train_data_source *from);
-    /* Fill data->train/val pixels or values, labels or targets; index and count are made by the caller. */
+    /* Fill data->train/val pixels or values, labels or targets; index and count are made by the caller. info: what
+     * describe said when the trial was planned. */
     int (*load)(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err);
     const void *of;             /* for kinds that share these functions: which one it is */
@@ -90,6 +91,10 @@ int train_data_describe(struct train_data_info *out, const char *dataset, const 
 
 /* What a data set's classes are called, NULL: numbers. */
 const char *const *train_data_class_names(const char *dataset);
+
+/* For `load` of files that the user may change: CS_ECORRUPT unless they are still what the plan was made for. */
+int train_data_unchanged(const struct train_data_info *now, const struct train_data_info *then,
+                         const struct train_data_source *from, struct cs_error *err);
 
 /* Can this spec's data be read here? Cheap: nothing is loaded. CS_EUNAVAILABLE with what to do about it. */
 int train_data_check(const struct train_spec *spec, struct cs_error *err);

@@ -462,6 +462,24 @@ static int open_own(struct place *place, const char *path, struct cs_error *err)
     return count_classes(place, err);
 }
 
+static struct train_data_info info_of(const struct place *place)
+{
+    const struct idx *images = &place->files[TRAIN_IMAGES];
+    const int at = images->dims - 2;
+    struct train_data_info info = {.width = place->classes > 2 ? place->classes : 2,
+                                   .train_count = images->size[0],
+                                   .test_count = place->files[TEST_IMAGES].size[0]};
+
+    if (images->dims == 2)
+        info.shape = (struct train_shape){.ndim = 1, .dim = {(int) images->size[1]}};
+    else
+        info.shape =
+            (struct train_shape){.ndim = 3,
+                                 .dim = {at == 2 ? (int) images->size[1] : 1,
+                                         (int) images->size[at], (int) images->size[at + 1]}};
+    return info;
+}
+
 static int describe(struct train_data_info *out, const struct train_data_source *from,
                     struct cs_error *err)
 {
@@ -470,18 +488,7 @@ static int describe(struct train_data_info *out, const struct train_data_source 
     if (*from->args)
         return cs_fail(err, CS_EPARSE, "unexpected %s after idx", from->args);
     CS_TRY(open_own(&place, from->path, err));
-    const struct idx *images = &place.files[TRAIN_IMAGES];
-    *out = (struct train_data_info){.width = place.classes > 2 ? place.classes : 2,
-                                    .train_count = images->size[0],
-                                    .test_count = place.files[TEST_IMAGES].size[0]};
-    if (images->dims == 2) {
-        out->shape = (struct train_shape){.ndim = 1, .dim = {(int) images->size[1]}};
-        return 0;
-    }
-    const int at = images->dims - 2;
-    out->shape = (struct train_shape){.ndim = 3,
-                                      .dim = {at == 2 ? (int) images->size[1] : 1,
-                                              (int) images->size[at], (int) images->size[at + 1]}};
+    *out = info_of(&place);
     return 0;
 }
 
@@ -498,8 +505,8 @@ static int load(struct train_data *data, const struct train_data_source *from,
     struct place place;
 
     CS_TRY(open_own(&place, from->path, err));
-    if (place.files[0].size[0] != info->train_count || place.files[2].size[0] != info->test_count)
-        return cs_fail(err, CS_ECORRUPT, "dataset idx: its files were changed meanwhile");
+    const struct train_data_info now = info_of(&place);
+    CS_TRY(train_data_unchanged(&now, info, from, err));
     place.classes = info->width;
     return load_place(data, &place, err);
 }

@@ -277,8 +277,6 @@ static int load_sides(struct train_data *data, struct arrays sides[2],
     struct train_side *const to[2] = {&data->train, &data->val};
     const size_t features = (size_t) train_shape_size(&info->shape);
 
-    if (sides[0].x.size[0] != info->train_count || sides[1].x.size[0] != info->test_count)
-        return cs_fail(err, CS_ECORRUPT, "dataset npy: its files were changed meanwhile");
     for (int i = 0; i < 2 && sides[i].x.dims > 0; i++) {
         CS_TRY(load_x(data, to[i], &sides[i], i, features, err));
         CS_TRY(info->targets == KERN_CLASSES
@@ -292,8 +290,13 @@ static int load(struct train_data *data, const struct train_data_source *from,
                 const struct train_data_info *info, struct cs_error *err)
 {
     struct arrays sides[2] = {{NULL}, {NULL}};
+    struct train_data_info now;
 
     int rc = open_both(sides, from->path, err);
+    if (rc == 0)
+        rc = describe_sides(&now, sides, err);
+    if (rc == 0)
+        rc = train_data_unchanged(&now, info, from, err);
     if (rc == 0)
         rc = load_sides(data, sides, info, err);
     close_arrays(&sides[0]);
