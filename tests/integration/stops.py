@@ -134,7 +134,7 @@ def slow(checks, folder, whole):
         if event["event"] == "epoch" and event["epoch"] == 2 and event["number"] in (3, 4):
             for worker in harness.workers_of(process.pid):
                 os.kill(worker, signal.SIGSTOP)
-                time.sleep(1)
+                time.sleep(3)
                 os.kill(worker, signal.SIGCONT)
     errors = process.stderr.read()
     checks.equal("slow: exit code", process.wait(), 0)
@@ -153,7 +153,7 @@ def slow(checks, folder, whole):
                            text=True, check=False)
     checks.equal("slow: rerun", (again.returncode, again.stderr), (0, ""))
     checks.true("slow: rerun says", ": slow, now queued\n1 trial queued;" in again.stdout, again.stdout)
-    harness.must_run(sweep, "--quiet", "stop_trial=101% of median")  # it took a second, and may
+    harness.must_run(sweep, "--quiet", "stop_trial=101% of median")  # it took three seconds, and may
     ends_like(checks, "slow", sweep, whole)
     return True
 
@@ -167,7 +167,7 @@ def main():
     target(checks, folder, whole)
     budget(checks, folder)
     halt(checks, folder)
-    large = harness.Sweep(folder, grid(folder, "stops", train={"epochs": 300}), "large")
+    large = harness.Sweep(folder, grid(folder, "stops", train={"epochs": 1200}), "large")
     harness.must_run(large, "--quiet")
     for attempt in range(5):
         if slow(checks, folder, large):
